@@ -1,0 +1,118 @@
+//! Authentication of a request: an access token for an identity.
+
+use uuid::Uuid;
+
+use crate::auth::Auth;
+use crate::clock::Timestamp;
+use crate::error::Fault;
+use crate::revocation::Standing;
+use crate::role::Role;
+use crate::session::SessionId;
+use crate::store::StoreError;
+use crate::token::access::{AccessTokenError, decode_access_token};
+use crate::user::{User, UserId};
+
+/// Who sent a request, as far as the access token and the endings since its issue tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub user_id: UserId,
+    /// What the user may do now, also when the role changed after the token was issued.
+    pub role: Role,
+    /// The session the token was issued in.
+    pub session: Option<SessionId>,
+    /// The token's own id.
+    pub token_id: Uuid,
+    /// When the token was issued.
+    pub issued_at: Timestamp,
+    /// From when on the token is no longer good.
+    pub expires_at: Timestamp,
+}
+
+/// Why a request is not let through.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticateError {
+    /// The access token's time is over.
+    #[error("the access token has expired")]
+    Expired,
+    /// It is no access token of ours, or its session is over.
+    #[error("the access token is invalid")]
+    Invalid,
+    /// The user is deactivated.
+    #[error("the account is deactivated")]
+    Deactivated,
+    /// There is no such user.
+    #[error("the user does not exist")]
+    UserNotFound,
+    /// The user is no administrator.
+    #[error("admin access required")]
+    NotAdmin,
+    /// Something else is to blame.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<AccessTokenError> for AuthenticateError {
+    fn from(error: AccessTokenError) -> Self {
+        match error {
+            AccessTokenError::Expired => Self::Expired,
+            AccessTokenError::Invalid => Self::Invalid,
+        }
+    }
+}
+
+impl Auth {
+    /// Tells who sent a request. The store is not asked, but for news of endings now and then.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError`]: the token is refused, or the node can't be sure that it knows every ending.
+    pub async fn authenticate(&self, access_token: &str) -> Result<Identity, AuthenticateError> {
+        let now = self.clock.now();
+        let token = decode_access_token(access_token, &self.keyring, &self.access_rules, now)?;
+        self.revocations.keep_current(&*self.store, now, self.access_rules.lifetime).await.map_err(Fault::from)?;
+        let subject = token.subject();
+        match self.revocations.standing(subject.user_id, subject.session, token.issued_at()) {
+            Standing::Good(changed_role) => Ok(Identity {
+                user_id: subject.user_id,
+                role: changed_role.unwrap_or(subject.role),
+                session: subject.session,
+                token_id: token.id(),
+                issued_at: token.issued_at(),
+                expires_at: token.expires_at(),
+            }),
+            Standing::Ended => Err(AuthenticateError::Invalid),
+            Standing::Deactivated => Err(AuthenticateError::Deactivated),
+        }
+    }
+
+    /// The account behind an identity: one point read.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError`]: there is no such user, it is deactivated, or the store can't serve.
+    pub async fn current_user(&self, identity: &Identity) -> Result<User, AuthenticateError> {
+        let user = self.store.find_user(identity.user_id).await.map_err(Fault::from)?;
+        let user = user.ok_or(AuthenticateError::UserNotFound)?;
+        if user.is_active { Ok(user) } else { Err(AuthenticateError::Deactivated) }
+    }
+
+    /// The account behind an identity if it is an administrator's **now**, whatever the token says.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticateError`], [`NotAdmin`](AuthenticateError::NotAdmin) among them.
+    pub async fn current_admin(&self, identity: &Identity) -> Result<User, AuthenticateError> {
+        let user = self.current_user(identity).await?;
+        if user.role == Role::Admin { Ok(user) } else { Err(AuthenticateError::NotAdmin) }
+    }
+
+    /// Takes in what was just ended, before anybody is told. Should it fail, the next request tries again.
+    pub(crate) async fn learn_endings(&self) {
+        let learned: Result<(), StoreError> =
+            self.revocations.learn(&*self.store, self.clock.now(), self.access_rules.lifetime).await;
+        if let Err(error) = learned {
+            tracing::error!(event = "endings_unread", %error);
+        }
+    }
+}

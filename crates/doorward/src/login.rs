@@ -1,0 +1,72 @@
+//! Login: a password for a session.
+
+use crate::auth::{Auth, TokenPair};
+use crate::email::EmailAddress;
+use crate::error::Fault;
+use crate::password::{Password, PasswordHash, hash_password, verify_password};
+use crate::store::{SessionOpening, VerifiedLogin};
+
+/// Why nobody was logged in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// No such account, or not its password. Which of the two is nobody's business.
+    #[error("invalid email or password")]
+    InvalidCredentials,
+    /// The password is right and the account deactivated.
+    #[error("the account is deactivated")]
+    Deactivated,
+    /// Something else is to blame.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Auth {
+    /// Opens a session for whoever knows the password of `email`.
+    ///
+    /// An unknown address costs the same time as a wrong password: a dummy hash is verified instead.
+    /// No connection to the database is held while hashing.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError`]: refused, or the request could not be carried out.
+    pub async fn login(&self, email: &EmailAddress, password: &Password) -> Result<TokenPair, LoginError> {
+        let credential = self.store.find_credential(email).await.map_err(Fault::from)?;
+        let stored = credential.as_ref().map(|credential| &credential.password_hash);
+        let verification = verify_password(&self.pool, password, stored).await.map_err(Fault::from)?;
+        let Some(credential) = credential.filter(|_| verification.matches) else {
+            tracing::info!(event = "login_refused", reason = "credentials");
+            return Err(LoginError::InvalidCredentials);
+        };
+        let user_id = credential.user.id;
+        if !credential.user.is_active {
+            tracing::info!(event = "login_refused", reason = "deactivated", user_id = %user_id);
+            return Err(LoginError::Deactivated);
+        }
+        let upgraded_hash = if verification.needs_upgrade { self.upgrade(password).await } else { None };
+        let login = VerifiedLogin { user_id, version: credential.version, upgraded_hash };
+        self.open_session(login).await
+    }
+
+    async fn open_session(&self, login: VerifiedLogin) -> Result<TokenPair, LoginError> {
+        let now = self.clock.now();
+        let user_id = login.user_id;
+        let (session, refresh_token) = self.new_session(now)?;
+        let session_id = session.id;
+        match self.store.open_session(login, session).await.map_err(Fault::from)? {
+            SessionOpening::Opened(role) => {
+                tracing::info!(event = "login", user_id = %user_id, session_id = %session_id);
+                Ok(self.token_pair(refresh_token, (user_id, role, session_id), now)?)
+            }
+            SessionOpening::UserInactive => Err(LoginError::Deactivated),
+            SessionOpening::CredentialChanged => Err(LoginError::InvalidCredentials),
+        }
+    }
+
+    /// The password hashed with today's parameters. Under load the upgrade waits for another login.
+    async fn upgrade(&self, password: &Password) -> Option<PasswordHash> {
+        hash_password(&self.pool, password)
+            .await
+            .inspect_err(|error| tracing::warn!(event = "password_upgrade_postponed", %error))
+            .ok()
+    }
+}

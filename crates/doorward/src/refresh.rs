@@ -1,0 +1,63 @@
+//! Refreshing: a spent refresh token for its successor and a new access token.
+
+use crate::auth::{Auth, TokenPair};
+use crate::error::Fault;
+use crate::session::RotationAttempt;
+use crate::store::Rotation;
+use crate::token::refresh::RefreshToken;
+
+/// Why no new pair was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// No current token of a living session.
+    #[error("invalid or expired refresh token")]
+    Invalid,
+    /// A spent token came back. The session has been ended, durably, before this was said.
+    #[error("the refresh token was used before; its session has been ended")]
+    Reused,
+    /// The account is deactivated.
+    #[error("the account is deactivated")]
+    UserInactive,
+    /// Something else is to blame.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Auth {
+    /// Spends a refresh token and issues its successor in the same session.
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError`]: refused, or the request could not be carried out.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<TokenPair, RefreshError> {
+        let presented = RefreshToken::parse(refresh_token).map_err(|_| RefreshError::Invalid)?;
+        let successor = presented.successor().map_err(Fault::from)?;
+        let now = self.clock.now();
+        let keeps_successor = !self.refresh_rules.reuse_grace.is_zero();
+        let attempt = RotationAttempt {
+            handle: presented.handle(),
+            presented: presented.hash(),
+            successor: successor.hash(),
+            sealed_successor: keeps_successor.then(|| presented.seal(&successor)),
+            now,
+            rules: self.refresh_rules,
+        };
+        match self.store.rotate_session(attempt).await.map_err(Fault::from)? {
+            Rotation::Rotated { session, user_id, role } => {
+                Ok(self.token_pair(successor, (user_id, role, session), now)?)
+            }
+            Rotation::Repeated { session, user_id, role, sealed_successor } => {
+                tracing::info!(event = "refresh_repeated", user_id = %user_id, session_id = %session);
+                let successor = presented.unseal(&sealed_successor);
+                Ok(self.token_pair(successor, (user_id, role, session), now)?)
+            }
+            Rotation::Reused { session, user_id } => {
+                tracing::warn!(event = "refresh_token_reuse", user_id = %user_id, session_id = %session);
+                self.learn_endings().await;
+                Err(RefreshError::Reused)
+            }
+            Rotation::UserInactive => Err(RefreshError::UserInactive),
+            Rotation::Invalid => Err(RefreshError::Invalid),
+        }
+    }
+}

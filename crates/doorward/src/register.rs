@@ -1,0 +1,77 @@
+//! Registration: an account and its first session, in one step.
+
+use crate::auth::{Auth, TokenPair};
+use crate::email::EmailAddress;
+use crate::error::Fault;
+use crate::password::{NewPassword, hash_password};
+use crate::role::Role;
+use crate::store::UserCreation;
+use crate::user::{NewUser, User};
+
+/// Why nobody was registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The address belongs to an account.
+    #[error("the address is already registered")]
+    AddressTaken,
+    /// Something else is to blame.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Auth {
+    /// Registers a person as [`Role::User`] and logs them in.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`]: the address is taken, or the request could not be carried out.
+    pub async fn register(&self, email: EmailAddress, password: &NewPassword) -> Result<TokenPair, RegisterError> {
+        let now = self.clock.now();
+        let new_user = self.new_user(email, password, Role::User).await?;
+        let (session, refresh_token) = self.new_session(now)?;
+        let session_id = session.id;
+        match self.store.create_user(new_user, Some(session)).await.map_err(Fault::from)? {
+            UserCreation::Created(user) => {
+                tracing::info!(event = "user_registered", user_id = %user.id, session_id = %session_id);
+                Ok(self.token_pair(refresh_token, (user.id, user.role, session_id), now)?)
+            }
+            UserCreation::AddressTaken => Err(RegisterError::AddressTaken),
+        }
+    }
+
+    /// Makes an account without logging anybody in: how an operator makes the first administrator.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`]: the address is taken, or the request could not be carried out.
+    pub async fn create_user(
+        &self,
+        email: EmailAddress,
+        password: &NewPassword,
+        role: Role,
+    ) -> Result<User, RegisterError> {
+        let new_user = self.new_user(email, password, role).await?;
+        match self.store.create_user(new_user, None).await.map_err(Fault::from)? {
+            UserCreation::Created(user) => {
+                tracing::info!(event = "user_created", user_id = %user.id, role = %user.role);
+                Ok(user)
+            }
+            UserCreation::AddressTaken => Err(RegisterError::AddressTaken),
+        }
+    }
+
+    /// Looks before it hashes: a taken address must not cost a hash. Two at once both pass this look;
+    /// the store then lets one of them through.
+    async fn new_user(
+        &self,
+        email: EmailAddress,
+        password: &NewPassword,
+        role: Role,
+    ) -> Result<NewUser, RegisterError> {
+        if self.store.find_credential(&email).await.map_err(Fault::from)?.is_some() {
+            return Err(RegisterError::AddressTaken);
+        }
+        let password_hash = hash_password(&self.pool, password.password()).await.map_err(Fault::from)?;
+        Ok(NewUser { email, password_hash, role, created_at: self.clock.now() })
+    }
+}

@@ -1,0 +1,207 @@
+//! Refusing access tokens before their time, without asking the store at every request.
+//!
+//! An access token lives minutes, so what must be refused fits in memory: the sessions and users ended
+//! and the roles changed within the last lifetime. Stores write an [`Ending`] in the very transaction
+//! that ends something; [`RevocationSet`] reads the new ones and answers with a hash-map probe.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::role::Role;
+use crate::session::SessionId;
+use crate::store::{Store, StoreResult};
+use crate::user::UserId;
+
+/// How often the store is asked for news.
+const INTERVAL: Duration = Duration::from_millis(250);
+/// How old the last news may be before a request waits for fresh ones.
+const BOUND: Duration = Duration::from_secs(1);
+/// How much longer than a token lives an ending is remembered, for clocks that disagree.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// How far a reader has come in the store's list of endings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct EndingPosition(pub i64);
+
+/// Something that access tokens issued before it must not outlive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Its place in the store's list. Of two endings of one user the later has the higher place.
+    pub position: EndingPosition,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What ended.
+    pub what: EndingKind,
+}
+
+/// What ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndingKind {
+    /// A session, whatever the reason.
+    Session(SessionId),
+    /// An account was deactivated. Its sessions have endings of their own.
+    Deactivated(UserId),
+    /// An account was reactivated; tokens from before stay refused.
+    Reactivated(UserId),
+    /// A user has another role than older tokens say.
+    RoleChanged(UserId, Role),
+}
+
+/// What the set knows of a token's session and user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing speaks against it; the role to go by, when it changed since the token was issued.
+    Good(Option<Role>),
+    /// Its session is over, or it is older than its user's last deactivation.
+    Ended,
+    /// Its user is deactivated now.
+    Deactivated,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct UserEnding {
+    last: EndingPosition,
+    last_at: Timestamp,
+    is_active: bool,
+    deactivated_at: Option<Timestamp>,
+    role: Option<Role>,
+}
+
+/// A [`RevocationSet`] that is kept current from the store by whichever request finds it old.
+///
+/// No background task: an idle process asks nothing, a busy one asks four times a second.
+#[derive(Debug)]
+pub(crate) struct Revocations {
+    set: RwLock<RevocationSet>,
+    /// Microseconds of the last news; `i64::MIN` before the first.
+    learned_at: AtomicI64,
+    learning: AtomicBool,
+}
+
+impl Default for Revocations {
+    fn default() -> Self {
+        Self { set: RwLock::default(), learned_at: AtomicI64::new(i64::MIN), learning: AtomicBool::new(false) }
+    }
+}
+
+impl Revocations {
+    /// Makes sure the set is no older than [`BOUND`], asking the store when it is older than [`INTERVAL`].
+    pub(crate) async fn keep_current(&self, store: &dyn Store, now: Timestamp, lifetime: Duration) -> StoreResult<()> {
+        let age = Timestamp::from_micros(self.learned_at.load(Ordering::Acquire)).distance(now);
+        if age < INTERVAL {
+            return Ok(());
+        }
+        if age < BOUND {
+            if self.learning.swap(true, Ordering::AcqRel) {
+                return Ok(());
+            }
+            let _turn = Turn(&self.learning);
+            // Not yet too old to go by: a store that stumbles fails nobody before the bound.
+            let _ = self.learn(store, now, lifetime).await;
+            return Ok(());
+        }
+        self.learn(store, now, lifetime).await
+    }
+
+    /// Reads the endings recorded since the last time.
+    pub(crate) async fn learn(&self, store: &dyn Store, now: Timestamp, lifetime: Duration) -> StoreResult<()> {
+        let position = self.set.read().unwrap_or_else(PoisonError::into_inner).position;
+        let (endings, position) = store.endings_after(position).await?;
+        let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        set.apply(&endings, position);
+        set.forget(now, lifetime.saturating_add(MARGIN));
+        drop(set);
+        self.learned_at.store(now.micros(), Ordering::Release);
+        Ok(())
+    }
+
+    /// How a token of `user`, issued at `issued_at` in `session`, stands.
+    pub(crate) fn standing(&self, user: UserId, session: Option<SessionId>, issued_at: Timestamp) -> Standing {
+        self.set.read().unwrap_or_else(PoisonError::into_inner).standing(user, session, issued_at)
+    }
+}
+
+/// Gives the turn at asking back, also when the request that had it is dropped half-way.
+struct Turn<'a>(&'a AtomicBool);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// The endings that can still matter, in memory.
+#[derive(Debug, Default)]
+struct RevocationSet {
+    sessions: HashMap<SessionId, Timestamp>,
+    users: HashMap<UserId, UserEnding>,
+    position: EndingPosition,
+}
+
+impl RevocationSet {
+    /// Takes in endings, oldest first. Taking one in twice does no harm.
+    fn apply(&mut self, endings: &[Ending], position: EndingPosition) {
+        for ending in endings {
+            self.record(*ending);
+        }
+        self.position = self.position.max(position);
+    }
+
+    /// Forgets what no living token can be older than.
+    fn forget(&mut self, now: Timestamp, lifetime: Duration) {
+        let horizon = now.minus(lifetime);
+        self.sessions.retain(|_, at| *at >= horizon);
+        self.users.retain(|_, ending| ending.last_at >= horizon);
+    }
+
+    /// How a token of `user`, issued at `issued_at` in `session`, stands.
+    fn standing(&self, user: UserId, session: Option<SessionId>, issued_at: Timestamp) -> Standing {
+        let user_ending = self.users.get(&user);
+        if user_ending.is_some_and(|ending| !ending.is_active) {
+            return Standing::Deactivated;
+        }
+        let ended = match session {
+            Some(session) => self.sessions.contains_key(&session),
+            // Without a session there is only the token's whole second to go by: in doubt it is refused.
+            None => user_ending
+                .and_then(|ending| ending.deactivated_at)
+                .is_some_and(|at| issued_at.seconds() <= at.seconds()),
+        };
+        if ended { Standing::Ended } else { Standing::Good(user_ending.and_then(|ending| ending.role)) }
+    }
+
+    fn record(&mut self, ending: Ending) {
+        let user = match ending.what {
+            EndingKind::Session(session) => {
+                self.sessions.insert(session, ending.at);
+                return;
+            }
+            EndingKind::Deactivated(user) | EndingKind::Reactivated(user) | EndingKind::RoleChanged(user, _) => user,
+        };
+        let entry = self.users.entry(user).or_insert(UserEnding {
+            last: EndingPosition::default(),
+            last_at: ending.at,
+            is_active: true,
+            deactivated_at: None,
+            role: None,
+        });
+        // Two readers may bring overlapping news in either order: the older must not undo the newer.
+        if ending.position <= entry.last {
+            return;
+        }
+        entry.last = ending.position;
+        entry.last_at = entry.last_at.max(ending.at);
+        match ending.what {
+            EndingKind::Deactivated(_) => {
+                entry.is_active = false;
+                entry.deactivated_at = Some(ending.at);
+            }
+            EndingKind::Reactivated(_) => entry.is_active = true,
+            EndingKind::RoleChanged(_, role) => entry.role = Some(role),
+            EndingKind::Session(_) => {}
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Sessions, and the one place where the fate of a presented refresh token is decided.
+//!
+//! A session is a single row. Rotation rewrites it in place; nothing grows with the number of
+//! refreshes. Every store loads the row, calls [`decide`], and applies the [`Decision`] in the same
+//! atomic step (lock or compare-and-swap), so all stores behave alike and none has rules of its own.
+
+use std::fmt;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::random::{RandomnessError, random_uuid};
+use crate::token::refresh::{SealedSecret, SecretHash, SessionHandle};
+use crate::user::UserId;
+
+/// The public name of a session: the `sid` claim. Random, and of no use to a thief.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(Uuid);
+
+impl SessionId {
+    /// A fresh random id.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomnessError`] when the operating system gives no random bytes.
+    pub fn generate() -> Result<Self, RandomnessError> {
+        random_uuid().map(Self)
+    }
+
+    /// The id that is this UUID.
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// The UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A session to be opened at login or registration.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Its public name.
+    pub id: SessionId,
+    /// What its refresh tokens carry.
+    pub handle: SessionHandle,
+    /// The hash of its first refresh token.
+    pub current: SecretHash,
+    /// The moment of the login.
+    pub created_at: Timestamp,
+    /// When the first refresh token dies unused.
+    pub expires_at: Timestamp,
+}
+
+/// A session as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its public name.
+    pub id: SessionId,
+    /// What its refresh tokens carry.
+    pub handle: SessionHandle,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// The hash of the one refresh token that is good now.
+    pub current: SecretHash,
+    /// When the current refresh token was issued.
+    pub issued_at: Timestamp,
+    /// When the current refresh token dies unused.
+    pub expires_at: Timestamp,
+    /// The refresh token before the current one, once there was one.
+    pub spent: Option<SpentToken>,
+    /// When and why the session ended; `None` while it lives.
+    pub ended: Option<Ended>,
+}
+
+impl Session {
+    /// The session that `new` opens for `user_id`.
+    pub fn open(new: &NewSession, user_id: UserId) -> Self {
+        Self {
+            id: new.id,
+            handle: new.handle,
+            user_id,
+            created_at: new.created_at,
+            current: new.current,
+            issued_at: new.created_at,
+            expires_at: new.expires_at,
+            spent: None,
+            ended: None,
+        }
+    }
+}
+
+/// The last refresh token that was used up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpentToken {
+    /// Its hash.
+    pub hash: SecretHash,
+    /// When it was used.
+    pub at: Timestamp,
+    /// Its successor, readable to its holder only; kept when a grace window is on.
+    pub sealed_successor: Option<SealedSecret>,
+}
+
+/// The end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: EndReason,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The person logged out.
+    Logout,
+    /// A spent refresh token came back: somebody else has it.
+    Reuse,
+    /// The account was deactivated.
+    Deactivated,
+    /// The refresh token was presented after its time. Recorded, so that a clock set back revives nothing.
+    Expired,
+}
+
+impl EndReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Logout, Self::Reuse, Self::Deactivated, Self::Expired];
+
+    /// The name in the database and in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Reuse => "reuse",
+            Self::Deactivated => "deactivated",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
+/// The settings that decide about refresh tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefreshRules {
+    /// How long a refresh token is good, from its issue. Seven days by default.
+    pub lifetime: Duration,
+    /// How long a spent token may come back, its successor unused, and get that same successor. Zero: never.
+    pub reuse_grace: Duration,
+}
+
+impl Default for RefreshRules {
+    fn default() -> Self {
+        Self { lifetime: Duration::from_secs(7 * 24 * 60 * 60), reuse_grace: Duration::ZERO }
+    }
+}
+
+/// A refresh token presented for rotation, with the successor it gets if all is well.
+#[derive(Debug, Clone)]
+pub struct RotationAttempt {
+    /// The session the token names.
+    pub handle: SessionHandle,
+    /// The hash of what was presented.
+    pub presented: SecretHash,
+    /// The hash of the token to be issued.
+    pub successor: SecretHash,
+    /// The successor sealed under the presented token; only when the rules have a grace window.
+    pub sealed_successor: Option<SealedSecret>,
+    /// The moment of the request.
+    pub now: Timestamp,
+    /// The rules in force.
+    pub rules: RefreshRules,
+}
+
+/// What becomes of a presented refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The token is good: store this state of the session, then answer with the successor.
+    Rotate(Session),
+    /// The token was spent a moment ago and its successor not used: answer with that same successor.
+    Repeat(SealedSecret),
+    /// End the session for this reason **and commit that**, then refuse.
+    End(EndReason),
+    /// Refuse: the account is deactivated.
+    RefuseInactive,
+    /// Refuse: the session is over.
+    RefuseEnded,
+}
+
+/// Decides what a presented refresh token comes to, from the session's row and the account's state.
+///
+/// A well-formed token whose hash is neither the current one nor, within the grace window, the one
+/// before it, is from an earlier generation: somebody kept a copy, and the session ends.
+pub fn decide(session: &Session, user_is_active: bool, attempt: &RotationAttempt) -> Decision {
+    if session.ended.is_some_and(|ended| ended.reason != EndReason::Deactivated) {
+        return Decision::RefuseEnded;
+    }
+    if !user_is_active {
+        return Decision::RefuseInactive;
+    }
+    if session.ended.is_some() {
+        return Decision::RefuseEnded;
+    }
+    if attempt.now >= session.expires_at {
+        return Decision::End(EndReason::Expired);
+    }
+    if attempt.presented == session.current {
+        return Decision::Rotate(rotated(session, attempt));
+    }
+    match repeatable(session, attempt) {
+        Some(sealed) => Decision::Repeat(sealed),
+        None => Decision::End(EndReason::Reuse),
+    }
+}
+
+fn rotated(session: &Session, attempt: &RotationAttempt) -> Session {
+    Session {
+        current: attempt.successor,
+        issued_at: attempt.now,
+        expires_at: attempt.now.plus(attempt.rules.lifetime),
+        spent: Some(SpentToken {
+            hash: session.current,
+            at: attempt.now,
+            sealed_successor: attempt.sealed_successor.clone(),
+        }),
+        ..session.clone()
+    }
+}
+
+/// The successor to hand out once more. That it is unused needs no check: it is the current token,
+/// or the presented one would not be the one just before it.
+fn repeatable(session: &Session, attempt: &RotationAttempt) -> Option<SealedSecret> {
+    let spent = session.spent.as_ref()?;
+    let in_time = !attempt.rules.reuse_grace.is_zero() && attempt.now.distance(spent.at) <= attempt.rules.reuse_grace;
+    if in_time && attempt.presented == spent.hash { spent.sealed_successor.clone() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::refresh::{RefreshToken, generate_refresh_token};
+
+    const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    struct Story {
+        session: Session,
+        rules: RefreshRules,
+    }
+
+    impl Story {
+        fn begin(grace_seconds: u64) -> (Self, RefreshToken) {
+            let token = generate_refresh_token().unwrap();
+            let rules = RefreshRules { reuse_grace: Duration::from_secs(grace_seconds), ..RefreshRules::default() };
+            let new = NewSession {
+                id: SessionId::generate().unwrap(),
+                handle: token.handle(),
+                current: token.hash(),
+                created_at: START,
+                expires_at: START.plus(rules.lifetime),
+            };
+            (Self { session: Session::open(&new, UserId::new(1).unwrap()), rules }, token)
+        }
+
+        fn present(&self, token: &RefreshToken, seconds: u64) -> (Decision, RefreshToken) {
+            let successor = token.successor().unwrap();
+            let attempt = RotationAttempt {
+                handle: token.handle(),
+                presented: token.hash(),
+                successor: successor.hash(),
+                sealed_successor: Some(token.seal(&successor)),
+                now: START.plus(Duration::from_secs(seconds)),
+                rules: self.rules,
+            };
+            (decide(&self.session, true, &attempt), successor)
+        }
+
+        fn rotate(&mut self, token: &RefreshToken, seconds: u64) -> RefreshToken {
+            let (decision, successor) = self.present(token, seconds);
+            let Decision::Rotate(next) = decision else { panic!("{decision:?}") };
+            self.session = next;
+            successor
+        }
+    }
+
+    const WEEK: u64 = 7 * 24 * 60 * 60;
+
+    #[test]
+    fn the_current_token_rotates_until_its_last_second_and_each_has_a_week_of_its_own() {
+        let (mut story, first) = Story::begin(0);
+        assert_eq!(story.present(&first, WEEK).0, Decision::End(EndReason::Expired));
+        let second = story.rotate(&first, WEEK - 1);
+        story.rotate(&second, 2 * WEEK - 2);
+    }
+
+    #[test]
+    fn a_spent_token_of_any_generation_ends_the_session() {
+        let (mut story, first) = Story::begin(0);
+        let second = story.rotate(&first, 1);
+        assert_eq!(story.present(&first, 1).0, Decision::End(EndReason::Reuse));
+        let third = story.rotate(&second, 2);
+        story.rotate(&third, 3);
+        for spent in [&first, &second, &third] {
+            assert_eq!(story.present(spent, 4).0, Decision::End(EndReason::Reuse));
+        }
+    }
+
+    #[test]
+    fn within_the_grace_window_the_same_successor_is_given_again() {
+        let (mut story, first) = Story::begin(10);
+        let second = story.rotate(&first, 100);
+        let (Decision::Repeat(sealed), _) = story.present(&first, 110) else { panic!() };
+        assert_eq!(first.unseal(&sealed).hash(), second.hash());
+        assert_eq!(story.present(&first, 111).0, Decision::End(EndReason::Reuse));
+    }
+
+    #[test]
+    fn the_grace_window_closes_when_the_successor_is_used() {
+        let (mut story, first) = Story::begin(10);
+        let second = story.rotate(&first, 100);
+        story.rotate(&second, 101);
+        assert_eq!(story.present(&first, 102).0, Decision::End(EndReason::Reuse));
+    }
+
+    #[test]
+    fn an_ended_session_stays_ended() {
+        let (mut story, first) = Story::begin(0);
+        for reason in EndReason::ALL {
+            story.session.ended = Some(Ended { at: START, reason });
+            assert_eq!(story.present(&first, 1).0, Decision::RefuseEnded);
+        }
+    }
+
+    #[test]
+    fn a_deactivated_account_is_told_so_unless_the_session_had_ended_before() {
+        let (mut story, first) = Story::begin(0);
+        let attempt = |story: &Story| RotationAttempt {
+            handle: first.handle(),
+            presented: first.hash(),
+            successor: first.hash(),
+            sealed_successor: None,
+            now: START,
+            rules: story.rules,
+        };
+        story.session.ended = Some(Ended { at: START, reason: EndReason::Deactivated });
+        assert_eq!(decide(&story.session, false, &attempt(&story)), Decision::RefuseInactive);
+        story.session.ended = Some(Ended { at: START, reason: EndReason::Logout });
+        assert_eq!(decide(&story.session, false, &attempt(&story)), Decision::RefuseEnded);
+    }
+
+    #[test]
+    fn every_reason_has_a_name_that_leads_back() {
+        for reason in EndReason::ALL {
+            assert_eq!(EndReason::from_name(reason.as_str()), Some(reason));
+        }
+    }
+}

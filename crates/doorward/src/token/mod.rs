@@ -1,0 +1,5 @@
+//! Access tokens (HS256 JWTs) and refresh tokens (opaque).
+
+pub mod access;
+pub mod keyring;
+pub mod refresh;

@@ -1,0 +1,285 @@
+//! Refresh tokens: opaque, 512 random bits, good once.
+//!
+//! A token is 96 bytes, written as 128 characters of base64url with no spare bits:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 0–15 | the *handle*: which session this belongs to, random, the same for all tokens of the session |
+//! | 16–79 | the *secret*: 64 fresh bytes from the operating system |
+//! | 80–95 | a checksum: the first half of SHA-256 over a label, the handle and the secret |
+//!
+//! The checksum is no secret. It tells a token that was once issued from one that was damaged on its
+//! way, so that only the former counts as theft when it is not the session's current one.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256, Sha512};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::random::{RandomnessError, random_bytes};
+
+const HANDLE: usize = 16;
+const SECRET: usize = 64;
+const CHECKSUM: usize = 16;
+const TOKEN: usize = HANDLE + SECRET + CHECKSUM;
+const CHECKSUM_LABEL: &[u8] = b"doorward refresh token v1";
+const SEAL_LABEL: &[u8] = b"doorward refresh successor v1";
+
+/// How many characters a refresh token has.
+pub const REFRESH_TOKEN_LENGTH: usize = TOKEN / 3 * 4;
+
+/// Makes the first refresh token of a new session: a fresh handle and 64 fresh bytes of secret.
+///
+/// The token is not a JWT and says nothing about its owner. Give it to the client with
+/// [`RefreshToken::reveal`] and store only its [`hash`](RefreshToken::hash).
+///
+/// # Errors
+///
+/// [`RandomnessError`] when the operating system gives no random bytes.
+pub fn generate_refresh_token() -> Result<RefreshToken, RandomnessError> {
+    RefreshToken::generate(SessionHandle(random_bytes()?))
+}
+
+/// Names the session of a refresh token. Known only to the token's holder and the store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionHandle([u8; HANDLE]);
+
+impl SessionHandle {
+    /// The handle made of these bytes, as a store gives them back.
+    pub const fn from_bytes(bytes: [u8; HANDLE]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the store's key.
+    pub const fn as_bytes(&self) -> &[u8; HANDLE] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SessionHandle(…)")
+    }
+}
+
+/// SHA-256 of a refresh token's secret: all that is ever stored of it.
+///
+/// Unkeyed and unsalted is enough, for the secret has 512 random bits.
+#[derive(Clone, Copy)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// The hash made of these bytes, as a store gives them back.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the store.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for SecretHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SecretHash {}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecretHash(…)")
+    }
+}
+
+/// A successor's secret that only the holder of the token before it can read.
+///
+/// The pad is HMAC-SHA-512 keyed with the spent token's 64-byte secret: as long as what it covers, and
+/// used for one successor only, since a token is spent once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedSecret([u8; SECRET]);
+
+impl SealedSecret {
+    /// The sealed secret made of these bytes, as a store gives them back.
+    pub const fn from_bytes(bytes: [u8; SECRET]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the store.
+    pub const fn as_bytes(&self) -> &[u8; SECRET] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SealedSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SealedSecret(…)")
+    }
+}
+
+/// The text is not a refresh token that was ever issued: wrong length, alphabet or checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a refresh token")]
+pub struct MalformedRefreshToken;
+
+/// A refresh token. Wiped when dropped; `Debug` shows nothing of it.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct RefreshToken {
+    #[zeroize(skip)]
+    handle: SessionHandle,
+    secret: [u8; SECRET],
+}
+
+impl RefreshToken {
+    /// Reads a token that a client sent.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedRefreshToken`] for anything but the one spelling that [`reveal`](Self::reveal) writes.
+    pub fn parse(text: &str) -> Result<Self, MalformedRefreshToken> {
+        if text.len() != REFRESH_TOKEN_LENGTH {
+            return Err(MalformedRefreshToken);
+        }
+        let mut bytes = Zeroizing::new([0; TOKEN]);
+        let out = base64_simd::Out::from_slice(&mut *bytes);
+        base64_simd::URL_SAFE_NO_PAD.decode(text.as_bytes(), out).map_err(|_| MalformedRefreshToken)?;
+        let (handle, rest) = bytes.split_first_chunk().ok_or(MalformedRefreshToken)?;
+        let (secret, checksum) = rest.split_first_chunk().ok_or(MalformedRefreshToken)?;
+        let token = Self { handle: SessionHandle(*handle), secret: *secret };
+        if bool::from(token.checksum().ct_eq(checksum)) { Ok(token) } else { Err(MalformedRefreshToken) }
+    }
+
+    /// The token as the client gets it: 128 characters of URL-safe base64 without padding.
+    pub fn reveal(&self) -> Zeroizing<String> {
+        let mut bytes = Zeroizing::new([0; TOKEN]);
+        bytes[..HANDLE].copy_from_slice(&self.handle.0);
+        bytes[HANDLE..HANDLE + SECRET].copy_from_slice(&self.secret);
+        bytes[HANDLE + SECRET..].copy_from_slice(&self.checksum());
+        Zeroizing::new(base64_simd::URL_SAFE_NO_PAD.encode_to_string(&*bytes))
+    }
+
+    /// Which session the token belongs to.
+    pub const fn handle(&self) -> SessionHandle {
+        self.handle
+    }
+
+    /// What the store keeps of the token.
+    pub fn hash(&self) -> SecretHash {
+        SecretHash(Sha256::digest(self.secret).into())
+    }
+
+    /// Makes the next token of the same session.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomnessError`] when the operating system gives no random bytes.
+    pub fn successor(&self) -> Result<Self, RandomnessError> {
+        Self::generate(self.handle)
+    }
+
+    /// Seals `successor` so that only a holder of this token can [`unseal`](Self::unseal) it.
+    pub fn seal(&self, successor: &Self) -> SealedSecret {
+        SealedSecret(self.pad_over(&successor.secret))
+    }
+
+    /// The successor that was sealed under this token. Compare its [`hash`](Self::hash) before use.
+    #[must_use]
+    pub fn unseal(&self, sealed: &SealedSecret) -> Self {
+        Self { handle: self.handle, secret: self.pad_over(&sealed.0) }
+    }
+
+    fn generate(handle: SessionHandle) -> Result<Self, RandomnessError> {
+        Ok(Self { handle, secret: random_bytes()? })
+    }
+
+    fn checksum(&self) -> [u8; CHECKSUM] {
+        let digest =
+            Sha256::new().chain_update(CHECKSUM_LABEL).chain_update(self.handle.0).chain_update(self.secret).finalize();
+        let mut checksum = [0; CHECKSUM];
+        checksum.copy_from_slice(&digest[..CHECKSUM]);
+        checksum
+    }
+
+    fn pad_over(&self, bytes: &[u8; SECRET]) -> [u8; SECRET] {
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+        let mut mac = <Hmac<Sha512> as KeyInit>::new_from_slice(&self.secret).expect("HMAC takes any key");
+        mac.update(SEAL_LABEL);
+        mac.update(&self.handle.0);
+        let pad = mac.finalize().into_bytes();
+        std::array::from_fn(|index| bytes[index] ^ pad[index])
+    }
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RefreshToken(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_survives_its_journey() {
+        let token = generate_refresh_token().unwrap();
+        let text = token.reveal();
+        assert_eq!(text.len(), REFRESH_TOKEN_LENGTH);
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+        let read = RefreshToken::parse(&text).unwrap();
+        assert_eq!(read.handle(), token.handle());
+        assert_eq!(read.hash(), token.hash());
+    }
+
+    #[test]
+    fn a_successor_shares_the_session_and_nothing_else() {
+        let token = generate_refresh_token().unwrap();
+        let next = token.successor().unwrap();
+        assert_eq!(next.handle(), token.handle());
+        assert_ne!(next.hash(), token.hash());
+        assert_ne!(generate_refresh_token().unwrap().handle(), token.handle());
+    }
+
+    #[test]
+    fn every_damaged_token_is_malformed() {
+        let text = generate_refresh_token().unwrap().reveal();
+        for index in 0..text.len() {
+            let mut damaged = text.as_bytes().to_vec();
+            damaged[index] = if damaged[index] == b'A' { b'B' } else { b'A' };
+            let damaged = String::from_utf8(damaged).unwrap();
+            assert_eq!(RefreshToken::parse(&damaged).err(), Some(MalformedRefreshToken), "at {index}");
+        }
+        for odd in [
+            String::new(),
+            text[1..].to_owned(),
+            format!("{}=", text.as_str()),
+            format!(" {}", &text[1..]),
+            "é".repeat(REFRESH_TOKEN_LENGTH / 2),
+            "A".repeat(1 << 20),
+        ] {
+            assert!(RefreshToken::parse(&odd).is_err());
+        }
+    }
+
+    #[test]
+    fn only_the_spent_token_opens_the_sealed_successor() {
+        let spent = generate_refresh_token().unwrap();
+        let successor = spent.successor().unwrap();
+        let sealed = spent.seal(&successor);
+        assert_eq!(spent.unseal(&sealed).hash(), successor.hash());
+        assert_ne!(successor.unseal(&sealed).hash(), successor.hash());
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let token = generate_refresh_token().unwrap();
+        assert_eq!(
+            format!("{token:?} {:?} {:?}", token.handle(), token.hash()),
+            "RefreshToken(…) SessionHandle(…) SecretHash(…)"
+        );
+    }
+}
