@@ -1,0 +1,12 @@
+//! The routes, asked as a client asks them, on the memory store. One file a group of routes.
+
+mod admin;
+mod app;
+mod bodies;
+mod headers;
+mod login;
+mod matrix;
+mod me;
+mod refresh;
+mod register;
+mod service;
