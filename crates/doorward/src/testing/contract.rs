@@ -1,9 +1,4 @@
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    missing_docs,
-    reason = "a test suite: its failures are panics, its names are sentences"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test suite: its failures are panics")]
 
 //! The suite that every store must pass. A store's tests call [`store_contract!`](crate::store_contract):
 //!
