@@ -34,7 +34,8 @@ async fn users_are_listed_newest_first() {
             "created_at": "2027-01-15T08:00:00Z"
         })
     );
-    let page = |answer: &Answer| ["total_count", "page", "per_page", "total_pages"].map(|name| answer.body[name].clone());
+    let page =
+        |answer: &Answer| ["total_count", "page", "per_page", "total_pages"].map(|name| answer.body[name].clone());
     assert_eq!(page(&all), [4, 1, 20, 1].map(Value::from));
     let second = list(&app, &admin, "?page=2&per_page=3").await;
     assert_eq!((emails(&second), page(&second)), (vec!["root@example.com"], [4, 2, 3, 2].map(Value::from)));

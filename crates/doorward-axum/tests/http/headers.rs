@@ -56,8 +56,20 @@ async fn a_harmless_request_id_is_kept_and_any_other_replaced() {
 async fn unknown_paths_and_methods_have_the_error_shape() {
     let app = TestApp::new();
     for path in [
-        "/", "/nowhere", "//admin/users", "/admin/users/", "/ADMIN/users", "/admin%2fusers", "/admin/users;x", "/admin/users.",
-        "/./admin/users", "/auth", "/metrics", "/docs/", "/docs/../health", "/%2e%2e/health",
+        "/",
+        "/nowhere",
+        "//admin/users",
+        "/admin/users/",
+        "/ADMIN/users",
+        "/admin%2fusers",
+        "/admin/users;x",
+        "/admin/users.",
+        "/./admin/users",
+        "/auth",
+        "/metrics",
+        "/docs/",
+        "/docs/../health",
+        "/%2e%2e/health",
     ] {
         app.get(path, None).await.refused(404, "HTTP_404", "Not Found");
     }
@@ -72,7 +84,11 @@ async fn unknown_paths_and_methods_have_the_error_shape() {
         (Method::from_bytes(b"BREW").unwrap(), "/health", "GET,HEAD"),
     ] {
         let answer = app.bearer(method.clone(), path, None).await;
-        assert_eq!((answer.status, answer.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, Some(allow)), "{method} {path}");
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (StatusCode::METHOD_NOT_ALLOWED, Some(allow)),
+            "{method} {path}"
+        );
         if method != Method::HEAD {
             answer.refused(405, "HTTP_405", "Method Not Allowed");
         }
@@ -97,9 +113,13 @@ async fn only_allowed_origins_may_call_from_a_browser() {
     let allowed = preflight("https://app.example.com").await;
     assert_eq!(allowed.header("access-control-allow-origin"), Some("https://app.example.com"));
     assert_eq!(allowed.header("access-control-allow-credentials"), None);
-    for origin in
-        ["https://evil.example", "null", "https://app.example.com.evil.example", "http://app.example.com", "https://APP.example.com"]
-    {
+    for origin in [
+        "https://evil.example",
+        "null",
+        "https://app.example.com.evil.example",
+        "http://app.example.com",
+        "https://APP.example.com",
+    ] {
         let answer = preflight(origin).await;
         assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
         assert!(answer.header("vary").unwrap().to_ascii_lowercase().contains("origin"));
@@ -107,5 +127,8 @@ async fn only_allowed_origins_may_call_from_a_browser() {
     // A refusal is readable for an allowed page too.
     let request = Request::get("/auth/me").header("origin", "https://app.example.com").body(Body::empty()).unwrap();
     let answer = app.send(request).await;
-    assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (401, Some("https://app.example.com")));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("access-control-allow-origin")),
+        (401, Some("https://app.example.com"))
+    );
 }

@@ -35,9 +35,13 @@ async fn every_documented_route_lets_in_exactly_whom_it_should() {
             let Some(method) = method_named(method) else { continue };
             let mut statuses = Vec::new();
             for token in [None, Some(&user.access), Some(&admin.access)] {
-                let answer = app.bearer(method.clone(), &path.replace("{user_id}", "999"), token.map(String::as_str)).await;
+                let answer =
+                    app.bearer(method.clone(), &path.replace("{user_id}", "999"), token.map(String::as_str)).await;
                 let status = answer.status.as_u16().to_string();
-                assert!(operation["responses"].get(&status).is_some(), "{method} {path} answers {status}, undocumented");
+                assert!(
+                    operation["responses"].get(&status).is_some(),
+                    "{method} {path} answers {status}, undocumented"
+                );
                 statuses.push(status);
             }
             matrix.push_str(&format!("{method} {path}: {}\n", statuses.join(" ")));

@@ -35,7 +35,9 @@ async fn without_a_bearer_token_nobody_is_authenticated() {
 async fn only_the_header_carries_a_token_and_only_once() {
     let app = TestApp::new();
     let tokens = app.register("ada@example.com").await;
-    let with = async |value: String| app.send(Request::get("/auth/me").header("authorization", value).body(Body::empty()).unwrap()).await;
+    let with = async |value: String| {
+        app.send(Request::get("/auth/me").header("authorization", value).body(Body::empty()).unwrap()).await
+    };
     for scheme in ["bearer", "BEARER", "Bearer"] {
         assert_eq!(with(format!("{scheme} {}", tokens.access)).await.status, StatusCode::OK);
     }

@@ -11,7 +11,10 @@ async fn health_touches_nothing() {
     let app = TestApp::new();
     app.store.close().await;
     let answer = app.get("/health", None).await;
-    assert_eq!((answer.status, answer.body), (StatusCode::OK, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})));
+    assert_eq!(
+        (answer.status, answer.body),
+        (StatusCode::OK, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+    );
     let head = app.bearer(Method::HEAD, "/health", None).await;
     assert_eq!((head.status, head.text.as_str()), (StatusCode::OK, ""));
 }
@@ -53,7 +56,9 @@ async fn the_docs_are_served_from_the_binary_under_a_strict_policy() {
     assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, Some("text/html; charset=utf-8")));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
-    for (path, content_type) in [("/docs/docs.css", "text/css; charset=utf-8"), ("/docs/docs.js", "text/javascript; charset=utf-8")] {
+    for (path, content_type) in
+        [("/docs/docs.css", "text/css; charset=utf-8"), ("/docs/docs.js", "text/javascript; charset=utf-8")]
+    {
         let asset = app.get(path, None).await;
         assert_eq!((asset.status, asset.header("content-type")), (StatusCode::OK, Some(content_type)));
         assert!(page.text.contains(path));
