@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use doorward::Role;
-use zeroize::Zeroizing;
 
 use crate::settings::{Flags, SETTINGS, Scope};
 
 /// What was asked for.
+#[derive(Debug)]
 pub struct Invocation {
     /// Which command.
     pub task: Task,
@@ -130,12 +130,14 @@ fn users() -> Command {
     .arg(switch("password-stdin", "Read the password from standard input, up to the end of its line"));
     let list = leaf("list", "List all accounts, newest first", "Example:\n  doorward users list --json")
         .arg(switch("json", "Print JSON instead of a table"));
-    let about_one = |name: &'static str, about: &'static str, example: &'static str| {
-        leaf(name, about, example).arg(email())
-    };
-    let set_role =
-        about_one("set-role", "Give an account another role", "Example:\n  doorward users set-role ada@example.com admin")
-            .arg(role().required(true));
+    let about_one =
+        |name: &'static str, about: &'static str, example: &'static str| leaf(name, about, example).arg(email());
+    let set_role = about_one(
+        "set-role",
+        "Give an account another role",
+        "Example:\n  doorward users set-role ada@example.com admin",
+    )
+    .arg(role().required(true));
     let commands = [
         create,
         list,
@@ -201,8 +203,8 @@ fn with_settings(command: Command, scope: Scope) -> Command {
 }
 
 fn flags(leaf: &ArgMatches) -> Flags {
-    let text = |key: &str| leaf.try_get_one::<String>(key).ok().flatten().cloned();
-    let given = |key: &'static str| text(key).map(|value| (key, Zeroizing::new(value)));
+    let text = |key: &str| leaf.try_get_one::<String>(key).ok().flatten();
+    let given = |key: &'static str| text(key).map(|value| (key, value.as_str().into()));
     Flags {
         config: leaf.try_get_one::<PathBuf>("config").ok().flatten().cloned(),
         values: SETTINGS.iter().filter_map(|setting| given(setting.key)).collect(),

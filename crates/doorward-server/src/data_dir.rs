@@ -16,7 +16,7 @@ const SECRET_FILE: &str = "secret.key";
 const SECRET_BYTES: usize = 32;
 
 /// The file of the secret that is made on first start.
-pub fn secret_path(data_dir: &Path) -> PathBuf {
+pub(crate) fn secret_path(data_dir: &Path) -> PathBuf {
     data_dir.join(SECRET_FILE)
 }
 
@@ -25,7 +25,7 @@ pub fn secret_path(data_dir: &Path) -> PathBuf {
 /// # Errors
 ///
 /// [`Failure`] when it can't be made.
-pub fn ensure(data_dir: &Path) -> Result<(), Failure> {
+pub(crate) fn ensure(data_dir: &Path) -> Result<(), Failure> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -34,7 +34,7 @@ pub fn ensure(data_dir: &Path) -> Result<(), Failure> {
 }
 
 /// Whether others than its owner may look into this file or folder.
-pub fn is_open_to_others(path: &Path) -> bool {
+pub(crate) fn is_open_to_others(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
@@ -43,7 +43,7 @@ pub fn is_open_to_others(path: &Path) -> bool {
 /// # Errors
 ///
 /// [`Failure`] when there is a file that can't be read or does not hold a good secret.
-pub fn read_secret(data_dir: &Path) -> Result<Option<Secret>, Failure> {
+pub(crate) fn read_secret(data_dir: &Path) -> Result<Option<Secret>, Failure> {
     let path = secret_path(data_dir);
     let text = match fs::read_to_string(&path).map(Zeroizing::new) {
         Ok(text) => text,
@@ -52,8 +52,11 @@ pub fn read_secret(data_dir: &Path) -> Result<Option<Secret>, Failure> {
     };
     let text = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
     let secret = Secret::new(text).map_err(|weak| {
-        Failure::new(format!("the secret in {} is refused: {weak}; put a good one there, or move the file away and \
-                              a new one is made (everybody logs in again)", path.display()))
+        Failure::new(format!(
+            "the secret in {} is refused: {weak}; put a good one there, or move the file away and \
+                              a new one is made (everybody logs in again)",
+            path.display()
+        ))
     })?;
     Ok(Some(secret))
 }
@@ -63,7 +66,7 @@ pub fn read_secret(data_dir: &Path) -> Result<Option<Secret>, Failure> {
 /// # Errors
 ///
 /// [`Failure`] when it can't be read or made.
-pub fn ensure_secret(data_dir: &Path) -> Result<Secret, Failure> {
+pub(crate) fn ensure_secret(data_dir: &Path) -> Result<Secret, Failure> {
     if let Some(secret) = read_secret(data_dir)? {
         return Ok(secret);
     }

@@ -3,16 +3,16 @@
 /// A refusal: exit status 1, and this line on standard error.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Failure(String);
+pub(crate) struct Failure(String);
 
 impl Failure {
     /// A refusal for this reason.
-    pub fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
 
     /// A refusal for the reason of `error`.
-    pub fn because(error: impl std::fmt::Display) -> Self {
+    pub(crate) fn because(error: impl std::fmt::Display) -> Self {
         Self(error.to_string())
     }
 }

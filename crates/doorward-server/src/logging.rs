@@ -13,7 +13,7 @@ use crate::settings::{LogFormat, Settings};
 /// # Errors
 ///
 /// [`Failure`] when somebody else has started logging.
-pub fn start(settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&settings.log_filter).map_err(Failure::because)?;
     let is_terminal = io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(is_terminal);
@@ -22,11 +22,8 @@ pub fn start(settings: &Settings) -> Result<(), Failure> {
         LogFormat::Text => false,
         LogFormat::Auto => !is_terminal,
     };
-    let started = if as_json {
-        builder.json().flatten_event(true).with_span_list(false).try_init()
-    } else {
-        builder.try_init()
-    };
+    let started =
+        if as_json { builder.json().flatten_event(true).with_span_list(false).try_init() } else { builder.try_init() };
     started.map_err(Failure::because)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())

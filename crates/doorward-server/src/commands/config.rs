@@ -7,7 +7,7 @@ use super::output::print_line;
 use crate::data_dir::secret_path;
 use crate::failure::Failure;
 use crate::serve::warnings::warnings;
-use crate::settings::{RawSettings, RawValue, SETTINGS, Secrecy, Setting, Settings};
+use crate::settings::{RawSettings, RawText, RawValue, SETTINGS, Secrecy, Setting, Settings};
 
 /// What stands for a secret.
 const HIDDEN: &str = "***";
@@ -21,9 +21,8 @@ pub(crate) fn show(raw: &RawSettings) -> Result<(), Failure> {
     let rows: Vec<_> = rows.collect();
     let key_width = rows.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
     let value_width = rows.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or(0);
-    rows.iter().try_for_each(|(key, value, source)| {
-        print_line(&format!("{key:key_width$}  {value:value_width$}  {source}"))
-    })
+    rows.iter()
+        .try_for_each(|(key, value, source)| print_line(&format!("{key:key_width$}  {value:value_width$}  {source}")))
 }
 
 /// Says that the settings will do, and what is unsafe about them.
@@ -36,7 +35,7 @@ pub(crate) fn check(settings: &Settings) -> Result<ExitCode, Failure> {
 }
 
 fn rendered(setting: &Setting, value: &RawValue) -> String {
-    let text = value.parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(",");
+    let text = value.parts.iter().map(RawText::as_str).collect::<Vec<_>>().join(",");
     match setting.secrecy {
         Secrecy::Public => text.escape_debug().to_string(),
         Secrecy::Url => without_password(&text).escape_debug().to_string(),

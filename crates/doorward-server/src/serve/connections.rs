@@ -86,19 +86,19 @@ impl Connections {
         Arc::clone(&self.counts)
     }
 
-    /// Serves `router` until `stop`; the listener is closed then, and what is returned ends when the
-    /// last request under way is answered.
+    /// Serves `router` until `stop`; the listener is closed then, and what is returned can wait for the
+    /// requests under way.
     pub(super) async fn serve(
         self,
         listener: TcpListener,
         router: Router,
         stop: impl Future<Output = ()>,
-    ) -> impl Future<Output = ()> {
+    ) -> GracefulShutdown {
         tokio::select! {
             () = stop => {}
             () = self.accept(listener, router) => {}
         }
-        self.graceful.shutdown()
+        self.graceful
     }
 
     async fn accept(&self, listener: TcpListener, router: Router) {

@@ -93,7 +93,8 @@ async fn observe(State(metrics): State<Arc<Metrics>>, request: Request, next: Ne
     #[expect(clippy::disallowed_methods, reason = "measures how long the answer took")]
     let start = Instant::now();
     // The template and never the path sent: the labels stay few whatever is asked for.
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| Arc::from("none"), |path| path.as_str().into());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| Arc::from("none"), |path| path.as_str().into());
     let asked = Asked { route, method: known(request.method()) };
     let response = next.run(request).await;
     metrics.durations.get_or_create(&asked).observe(start.elapsed().as_secs_f64());

@@ -71,11 +71,7 @@ enum Ending {
     Forced,
 }
 
-async fn serve_until_stopped(
-    settings: &Settings,
-    auth: &Arc<Auth>,
-    signals: &mut Signals,
-) -> Result<Ending, Failure> {
+async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mut Signals) -> Result<Ending, Failure> {
     let listener = bind("bind", settings.bind).await?;
     let metrics_listener = match settings.metrics_bind {
         Some(address) => Some(bind("metrics_bind", address).await?),
@@ -107,9 +103,9 @@ async fn serve_connections(
         let signal = signals.next().await;
         tracing::info!(event = "stopping", signal, "stopping: no new connections, requests under way may finish");
     };
-    let draining = connections.serve(listener, router, stop).await;
+    let open = connections.serve(listener, router, stop).await;
     tokio::select! {
-        () = draining => Ending::Orderly,
+        () = open.shutdown() => Ending::Orderly,
         () = tokio::time::sleep(settings.shutdown_grace) => {
             tracing::warn!(event = "drain_cut", "shutdown_grace_seconds are over: cutting requests under way");
             Ending::Orderly

@@ -1,17 +1,16 @@
 //! What is unsafe about the settings.
 
 use crate::data_dir::{is_open_to_others, secret_path};
-use crate::settings::{HashingCost, Settings};
-
-/// The least that OWASP ASVS 5 asks of Argon2id, as iterations and KiB.
-const LEAST_COSTS: [(u32, u32); 3] = [(1, 47_104), (2, 19_456), (3, 12_288)];
+use crate::settings::Settings;
 
 /// A line for each thing that is unsafe about these settings.
 pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
-    if is_cheap(settings.hashing) {
-        warnings.push("password hashing is cheaper than recommended: passwords are easy to guess from a stolen database"
-            .to_owned());
+    if settings.hash_parameters.is_below_recommendation() {
+        warnings.push(
+            "password hashing is cheaper than recommended: passwords are easy to guess from a stolen database"
+                .to_owned(),
+        );
     }
     if !settings.rate_limit_enabled {
         warnings.push("rate_limit_enabled is false: nobody is kept from guessing passwords".to_owned());
@@ -19,7 +18,8 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         warnings.push("rate limits are not built yet: only the price of hashing slows guessing down".to_owned());
     }
     if !settings.bind.ip().is_loopback() {
-        warnings.push(format!("bind = {}: plain HTTP on a network; put a proxy that speaks TLS before it", settings.bind));
+        warnings
+            .push(format!("bind = {}: plain HTTP on a network; put a proxy that speaks TLS before it", settings.bind));
     }
     if settings.metrics_bind.is_some_and(|address| !address.ip().is_loopback()) {
         warnings.push("metrics_bind is on a network: anybody there can read the metrics".to_owned());
@@ -30,8 +30,4 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         }
     }
     warnings
-}
-
-fn is_cheap(cost: HashingCost) -> bool {
-    !LEAST_COSTS.iter().any(|&(iterations, memory_kib)| cost.iterations >= iterations && cost.memory_kib >= memory_kib)
 }

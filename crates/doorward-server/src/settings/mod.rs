@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use doorward::password::HashParameters;
 use doorward::session::RefreshRules;
 use doorward::token::keyring::SecretKey;
 use doorward_axum::TrustedProxies;
 use zeroize::Zeroizing;
 
 pub use fault::{SettingFault, SettingFaults};
-pub use raw::{DEFAULT_FILE, Environment, Flags, RawSettings, RawValue, Source};
+pub use raw::{DEFAULT_FILE, Environment, Flags, RawSettings, RawText, RawValue, Source};
 pub use table::{SETTINGS, Scope, Secrecy, Setting};
 
 /// Settings that were checked: nothing here needs a second look.
@@ -38,7 +39,9 @@ pub struct Settings {
     /// What holds for refresh tokens.
     pub refresh_rules: RefreshRules,
     /// What a password hash costs.
-    pub hashing: HashingCost,
+    pub hash_parameters: HashParameters,
+    /// Memory of all hashing, in MiB. `None`: one hash a core.
+    pub hash_budget_mib: Option<u32>,
     /// The origins whose pages may call.
     pub allowed_origins: Vec<HeaderValue>,
     /// The proxies that are believed.
@@ -68,19 +71,6 @@ impl Settings {
     pub fn from_raw(raw: &RawSettings) -> Result<Self, SettingFaults> {
         valid::settings(raw)
     }
-}
-
-/// What a password hash costs (RFC 9106, section 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HashingCost {
-    /// Memory of one hash, in KiB.
-    pub memory_kib: u32,
-    /// Passes over the memory.
-    pub iterations: u32,
-    /// Lanes of the memory.
-    pub lanes: u32,
-    /// Memory of all hashing, in MiB. `None`: one hash a core.
-    pub budget_mib: Option<u32>,
 }
 
 /// How logs are written.

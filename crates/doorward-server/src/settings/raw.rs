@@ -16,13 +16,36 @@ pub const DEFAULT_FILE: &str = "doorward.toml";
 /// The environment variables of the process.
 pub type Environment = HashMap<OsString, OsString>;
 
+/// The text of a value, which may be a secret: wiped when dropped, and `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct RawText(Zeroizing<String>);
+
+impl RawText {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for RawText {
+    fn from(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for RawText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RawText(…)")
+    }
+}
+
 /// What the command line says about settings.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Flags {
     /// `--config FILE`.
     pub config: Option<PathBuf>,
     /// Keys of settings and the values given.
-    pub values: Vec<(&'static str, Zeroizing<String>)>,
+    pub values: Vec<(&'static str, RawText)>,
 }
 
 /// Where a value came from.
@@ -52,10 +75,10 @@ impl fmt::Display for Source {
 }
 
 /// A value as it was written; a list has any number of parts, everything else one.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct RawValue {
     /// The texts.
-    pub parts: Vec<Zeroizing<String>>,
+    pub parts: Vec<RawText>,
     /// Where they were found.
     pub source: Source,
 }
@@ -63,25 +86,21 @@ pub struct RawValue {
 impl RawValue {
     fn new(setting: &Setting, text: &str, source: Source) -> Self {
         let parts = if setting.is_list {
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(owned).collect()
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(RawText::from).collect()
         } else {
-            vec![owned(text)]
+            vec![text.into()]
         };
         Self { parts, source }
     }
 
     /// The text of a value that is no list.
     pub fn text(&self) -> &str {
-        self.parts.first().map_or("", |part| part.as_str())
+        self.parts.first().map_or("", RawText::as_str)
     }
 }
 
-fn owned(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(text.to_owned())
-}
-
 /// The saying that counts for each setting, and what could not be read.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct RawSettings {
     values: BTreeMap<&'static str, RawValue>,
     /// What could not be read.
@@ -107,7 +126,7 @@ impl RawSettings {
         }
         for (key, text) in &flags.values {
             if let Some(setting) = Setting::find(key) {
-                raw.set(setting, text, Source::Flag(setting.flag()));
+                raw.set(setting, text.as_str(), Source::Flag(setting.flag()));
             }
         }
         raw
@@ -152,11 +171,12 @@ impl RawSettings {
             toml::Value::Integer(number) => self.set(setting, &number.to_string(), source),
             toml::Value::Boolean(answer) => self.set(setting, &answer.to_string(), source),
             toml::Value::Array(items) if setting.is_list && items.iter().all(toml::Value::is_str) => {
-                let parts = items.iter().filter_map(toml::Value::as_str).map(owned).collect();
+                let parts = items.iter().filter_map(toml::Value::as_str).map(RawText::from).collect();
                 self.values.insert(setting.key, RawValue { parts, source });
             }
             _ => {
-                let wanted = if setting.is_list { "a text or a list of texts" } else { "a text, a number or true/false" };
+                let wanted =
+                    if setting.is_list { "a text or a list of texts" } else { "a text, a number or true/false" };
                 self.fault(setting.key, source, format!("is not {wanted}"), setting.example);
             }
         }
@@ -179,28 +199,26 @@ impl RawSettings {
         let file_name = format!("{name}_FILE");
         let named = match setting.secrecy {
             Secrecy::Public => None,
-            Secrecy::Url | Secrecy::Secret => {
-                self.variable(setting, &file_name, environment).filter(|path| !path.is_empty())
-            }
+            Secrecy::Url | Secrecy::Secret => self.variable(setting, &file_name, environment),
         };
         match (direct, named) {
             (Some(_), Some(_)) => {
                 let problem = format!("is set beside {file_name}");
                 self.fault(setting.key, Source::Environment(name), problem, "set only one of the two");
             }
-            (Some(text), None) => self.set(setting, &text, Source::Environment(name)),
-            (None, Some(path)) => self.read_secret_file(setting, &path, Source::SecretFile(file_name)),
+            (Some(text), None) => self.set(setting, text.as_str(), Source::Environment(name)),
+            (None, Some(path)) => self.read_secret_file(setting, path.as_str(), Source::SecretFile(file_name)),
             (None, None) => {}
         }
     }
 
     /// A variable's value. An empty one counts as unset, but an empty secret is somebody's mistake.
-    fn variable(&mut self, setting: &'static Setting, name: &str, environment: &Environment) -> Option<Zeroizing<String>> {
+    fn variable(&mut self, setting: &'static Setting, name: &str, environment: &Environment) -> Option<RawText> {
         let value = environment.get(&OsString::from(name))?;
         if value.is_empty() && name != "SECRET_KEY" {
             return None;
         }
-        let text = value.to_str().map(owned);
+        let text = value.to_str().map(RawText::from);
         if text.is_none() {
             let source = Source::Environment(name.to_owned());
             self.fault(setting.key, source, "is not UTF-8".to_owned(), setting.example);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, Uri};
+use doorward::password::{HashParameters, InvalidParameters};
 use doorward::session::RefreshRules;
 use doorward_axum::TrustedProxies;
 use tracing_subscriber::EnvFilter;
@@ -13,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use super::fault::{SettingFault, SettingFaults};
 use super::raw::{RawSettings, RawValue, Source};
 use super::table::{Secrecy, Setting};
-use super::{HashingCost, LogFormat, Secret, Settings};
+use super::{LogFormat, Secret, Settings};
 
 const MAKE_SECRET: &str = "make a good one with: openssl rand -base64 48";
 /// What is wrong with one value, as the end of a sentence.
@@ -30,7 +31,8 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let access_minutes = door.number("access_token_expire_minutes", 1..=1440);
     let refresh_days = door.number("refresh_token_expire_days", 1..=3650);
     let grace_seconds = door.number("refresh_reuse_grace_seconds", 0..=300);
-    let hashing = hashing_cost(&mut door);
+    let hash_parameters = hash_parameters(&mut door);
+    let hash_budget_mib = hash_budget(&mut door, hash_parameters);
     let allowed_origins = door.list("allowed_origins", origin);
     let trusted_proxies = door.list("trusted_proxies", network);
     let rate_limit_enabled = door.read("rate_limit_enabled", yes_or_no);
@@ -54,7 +56,8 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
                 lifetime: Duration::from_secs(24 * 60 * 60 * u64::from(refresh_days?)),
                 reuse_grace: Duration::from_secs(u64::from(grace_seconds?)),
             },
-            hashing: hashing?,
+            hash_parameters: hash_parameters?,
+            hash_budget_mib: hash_budget_mib?,
             allowed_origins: allowed_origins?,
             trusted_proxies: TrustedProxies::parse(trusted_proxies?.iter().map(String::as_str)).ok()?,
             rate_limit_enabled: rate_limit_enabled?,
@@ -69,26 +72,32 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     if faults.is_empty() { complete().ok_or(SettingFaults(faults)) } else { Err(SettingFaults(faults)) }
 }
 
-fn hashing_cost(door: &mut Door<'_>) -> Option<HashingCost> {
-    let memory_kib = door.number("password_hash_memory_kib", 8..=4_194_304);
-    let iterations = door.number("password_hash_iterations", 1..=100);
-    let lanes = door.number("password_hash_lanes", 1..=64);
-    let budget_mib = door.optional("password_hash_budget_mib", |text| whole_number(text, 1..=1_048_576));
-    let cost = HashingCost {
-        memory_kib: memory_kib?,
-        iterations: iterations?,
-        lanes: lanes?,
-        budget_mib: budget_mib?,
+fn hash_parameters(door: &mut Door<'_>) -> Option<HashParameters> {
+    let memory_kib = door.number("password_hash_memory_kib", 8..=u32::MAX);
+    let iterations = door.number("password_hash_iterations", 1..=u32::MAX);
+    let lanes = door.number("password_hash_lanes", 1..=u32::MAX);
+    let invalid = match HashParameters::new(memory_kib?, iterations?, lanes?) {
+        Ok(parameters) => return Some(parameters),
+        Err(invalid) => invalid,
     };
-    if cost.memory_kib < 8 * cost.lanes {
-        let problem = format!("is less than 8 KiB for each of {} lanes", cost.lanes);
-        door.fault("password_hash_memory_kib", problem, None);
+    let key = match invalid {
+        InvalidParameters::Lanes => "password_hash_lanes",
+        InvalidParameters::Memory => "password_hash_memory_kib",
+        _ => "password_hash_iterations",
+    };
+    door.fault(key, format!("will not do: {invalid}"));
+    None
+}
+
+#[expect(clippy::option_option, reason = "a fault and an unset setting are different things")]
+fn hash_budget(door: &mut Door<'_>, parameters: Option<HashParameters>) -> Option<Option<u32>> {
+    let budget = door.optional("password_hash_budget_mib", |text| whole_number(text, 1..=u32::MAX))?;
+    let one_hash = parameters?.memory_kib();
+    if budget.is_some_and(|budget| u64::from(budget) * 1024 < u64::from(one_hash)) {
+        door.fault("password_hash_budget_mib", format!("is less than the {one_hash} KiB of one hash"));
+        return None;
     }
-    if cost.budget_mib.is_some_and(|budget| u64::from(budget) * 1024 < u64::from(cost.memory_kib)) {
-        let problem = format!("is less than the {} KiB of one hash", cost.memory_kib);
-        door.fault("password_hash_budget_mib", problem, None);
-    }
-    Some(cost)
+    Some(budget)
 }
 
 /// Lets values in and collects the faults of the others.
@@ -110,7 +119,7 @@ impl Door<'_> {
             None => Some(None),
             Some(Ok(value)) => Some(Some(value)),
             Some(Err(problem)) => {
-                self.fault(key, problem, None);
+                self.fault(key, problem);
                 None
             }
         }
@@ -118,19 +127,19 @@ impl Door<'_> {
 
     fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
         let Some(value) = self.raw.value(key) else { return Some(Vec::new()) };
-        let parsed: Result<_, _> = value.parts.iter().map(|part| parse(part)).collect();
-        parsed.map_err(|problem| self.fault(key, problem, None)).ok()
+        let parsed: Result<_, _> = value.parts.iter().map(|part| parse(part.as_str())).collect();
+        parsed.map_err(|problem| self.fault(key, problem)).ok()
     }
 
     fn number(&mut self, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
         self.read(key, |text| whole_number(text, range.clone()))
     }
 
-    fn fault(&mut self, key: &str, problem: Problem, remedy: Option<String>) {
+    fn fault(&mut self, key: &str, problem: Problem) {
         let setting = Setting::find(key);
         let is_secret = setting.is_some_and(|setting| setting.secrecy == Secrecy::Secret);
-        let example = || format!("for example {}", setting.map_or("", |setting| setting.example));
-        let remedy = remedy.unwrap_or_else(|| if is_secret { MAKE_SECRET.to_owned() } else { example() });
+        let example = setting.map_or("", |setting| setting.example);
+        let remedy = if is_secret { MAKE_SECRET.to_owned() } else { format!("for example {example}") };
         let source = self.raw.value(key).map_or(Source::Default, |RawValue { source, .. }| source.clone());
         self.faults.push(SettingFault { setting: key.to_owned(), source, problem, remedy });
     }
@@ -189,14 +198,15 @@ fn origin(text: &str) -> Result<HeaderValue, Problem> {
 }
 
 fn network(text: &str) -> Result<String, Problem> {
-    TrustedProxies::parse([text]).map(|_| text.to_owned()).map_err(|_| {
-        format!("has {}, neither an IP address nor a network", shown(text))
-    })
+    TrustedProxies::parse([text])
+        .map(|_| text.to_owned())
+        .map_err(|_| format!("has {}, neither an IP address nor a network", shown(text)))
 }
 
 fn log_filter(text: &str) -> Result<String, Problem> {
     let problem = || format!("is {}, not a level or list of module=level", shown(text));
-    let known = |level: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&level.to_lowercase().as_str());
+    let known =
+        |level: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&level.to_lowercase().as_str());
     // `EnvFilter` takes a lone word for a module's name, so that a misspelled level would silence everything.
     let each_is_known = text.split(',').all(|directive| known(directive.rsplit('=').next().unwrap_or_default().trim()));
     if !each_is_known {
