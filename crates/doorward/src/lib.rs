@@ -16,6 +16,8 @@ pub mod revocation;
 pub mod role;
 pub mod session;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token;
 pub mod user;
 

@@ -1,89 +1,40 @@
 //! Passwords: what may be one, how it is hashed, and the threads that hash.
+//!
+//! ```
+//! use doorward::password::{HashParameters, HashingPool, Password, PoolSettings};
+//! use doorward::{hash_password, verify_password};
+//!
+//! # pollster::block_on(async {
+//! let pool = HashingPool::start(PoolSettings::new(HashParameters::default()))?;
+//! let password = Password::new("correct horse battery staple".to_owned())?;
+//!
+//! let hash = hash_password(&pool, &password).await?;
+//! assert!(hash.as_str().starts_with("$argon2id$v=19$m=65536,t=3,p=4$"));
+//!
+//! let verification = verify_password(&pool, &password, Some(&hash)).await?;
+//! assert!(verification.matches && !verification.needs_upgrade);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+mod argon2id;
+mod parameters;
+mod phc;
+mod policy;
+mod pool;
 
 use std::fmt;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
+use subtle::ConstantTimeEq;
 
-use crate::random::RandomnessError;
+pub use parameters::{HashParameters, InvalidParameters, MAX_MEMORY_KIB};
+pub use policy::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordPolicy, PasswordRefused, PasswordTooLong};
+pub use pool::{HashingPool, PoolSettings, PoolStatistics};
 
-/// The longest password accepted anywhere, in bytes of UTF-8.
-pub const PASSWORD_MAX_BYTES: usize = 1024;
-
-/// A password as it was typed: byte for byte, neither trimmed nor normalised. Wiped when dropped.
-pub struct Password(Zeroizing<String>);
-
-/// The text has more than [`PASSWORD_MAX_BYTES`] bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the password has more than {PASSWORD_MAX_BYTES} bytes")]
-pub struct PasswordTooLong;
-
-impl Password {
-    /// Takes a password that somebody typed.
-    ///
-    /// # Errors
-    ///
-    /// [`PasswordTooLong`], so that nothing longer is ever hashed.
-    pub fn new(text: impl Into<Zeroizing<String>>) -> Result<Self, PasswordTooLong> {
-        let text = text.into();
-        if text.len() > PASSWORD_MAX_BYTES { Err(PasswordTooLong) } else { Ok(Self(text)) }
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Password(…)")
-    }
-}
-
-/// What a new password must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PasswordPolicy {
-    /// The fewest code points. Eight by default.
-    pub min_code_points: usize,
-}
-
-impl Default for PasswordPolicy {
-    fn default() -> Self {
-        Self { min_code_points: 8 }
-    }
-}
-
-/// Why a password may not be chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PasswordRefused {
-    /// It has too few code points.
-    #[error("the password has fewer than {min_code_points} characters")]
-    TooShort {
-        /// How many it must have.
-        min_code_points: usize,
-    },
-}
-
-/// A password that the policy allows: the only kind that can be registered.
-#[derive(Debug)]
-pub struct NewPassword(Password);
-
-impl NewPassword {
-    /// Holds `password` against `policy`.
-    ///
-    /// # Errors
-    ///
-    /// [`PasswordRefused`] with the reason.
-    pub fn new(password: Password, policy: PasswordPolicy) -> Result<Self, PasswordRefused> {
-        let min_code_points = policy.min_code_points;
-        if password.0.chars().count() < min_code_points {
-            return Err(PasswordRefused::TooShort { min_code_points });
-        }
-        Ok(Self(password))
-    }
-
-    /// The password.
-    pub const fn password(&self) -> &Password {
-        &self.0
-    }
-}
+use self::argon2id::{EngineError, Workspace};
+use self::phc::{Argon2Hash, SALT_LENGTH};
+use crate::random::{RandomnessError, random_bytes};
 
 /// A stored hash: a PHC string, or whatever another system left there.
 #[derive(Clone, PartialEq, Eq)]
@@ -112,8 +63,13 @@ impl fmt::Debug for PasswordHash {
 pub struct Verification {
     /// The password is the one that was hashed.
     pub matches: bool,
-    /// The stored hash is of another algorithm or weaker than the pool's parameters. Only with `matches`.
+    /// The stored hash is of another algorithm or version, or weaker than the pool's parameters: less
+    /// memory, fewer iterations, a shorter salt or tag. Only together with `matches`.
     pub needs_upgrade: bool,
+}
+
+impl Verification {
+    const MISMATCH: Self = Self { matches: false, needs_upgrade: false };
 }
 
 /// Why a password could not be hashed.
@@ -126,27 +82,68 @@ pub enum HashingError {
         /// When it is worth trying again.
         retry_after: Duration,
     },
+    /// The pool was stopped, or the engine failed.
+    #[error("the hashing threads have stopped")]
+    Stopped,
     /// The operating system gave no salt.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
 }
 
-/// The threads that hash.
-#[derive(Debug)]
-pub struct HashingPool {}
-
-/// Hashes a password.
-pub async fn hash_password(pool: &HashingPool, password: &Password) -> Result<PasswordHash, HashingError> {
-    let _ = (pool, password);
-    Ok(PasswordHash::from_stored("stub"))
+impl From<EngineError> for HashingError {
+    fn from(EngineError: EngineError) -> Self {
+        Self::Stopped
+    }
 }
 
-/// Verifies a password.
+/// Hashes a password with Argon2id (RFC 9106), the pool's parameters, a fresh 16-byte salt and a 32-byte tag.
+///
+/// Runs on the pool's threads, never on the caller's. The result is a PHC string that every Argon2
+/// library reads.
+///
+/// # Errors
+///
+/// [`HashingError`]: the pool is overloaded or stopped, or the operating system gave no salt.
+pub async fn hash_password(pool: &HashingPool, password: &Password) -> Result<PasswordHash, HashingError> {
+    let (password, parameters) = (password.bytes(), pool.parameters());
+    let salt = random_bytes::<SALT_LENGTH>()?;
+    let work = move |workspace: &mut Workspace| workspace.hash(&password, &salt, parameters);
+    let hash = pool.run(false, Box::new(work)).await??;
+    Ok(PasswordHash(hash.write()))
+}
+
+/// Verifies a password against a stored hash: a PHC string of Argon2id, Argon2i or Argon2d.
+///
+/// Without a stored hash (there is no such user), and with a malformed one (which is logged), a dummy is
+/// computed under the pool's present parameters, so that the answer, `matches: false`, comes no sooner.
+///
+/// # Errors
+///
+/// [`HashingError`]: the pool is overloaded or stopped.
 pub async fn verify_password(
     pool: &HashingPool,
     password: &Password,
     stored: Option<&PasswordHash>,
 ) -> Result<Verification, HashingError> {
-    let _ = (pool, password, stored);
-    Ok(Verification { matches: false, needs_upgrade: false })
+    let (password, parameters) = (password.bytes(), pool.parameters());
+    let Some(stored) = stored.and_then(readable) else {
+        let work = move |workspace: &mut Workspace| workspace.hash(&password, &[0; SALT_LENGTH], parameters).map(drop);
+        pool.run(false, Box::new(work)).await??;
+        return Ok(Verification::MISMATCH);
+    };
+    let is_oversized = stored.parameters.memory_kib() > parameters.memory_kib();
+    let work = move |workspace: &mut Workspace| {
+        let tag = workspace.tag(&password, &stored)?;
+        let matches = bool::from(tag.ct_eq(&stored.tag));
+        Ok::<_, EngineError>(Verification { matches, needs_upgrade: matches && stored.is_weaker_than(parameters) })
+    };
+    Ok(pool.run(is_oversized, Box::new(work)).await??)
+}
+
+fn readable(stored: &PasswordHash) -> Option<Argon2Hash> {
+    let hash = Argon2Hash::parse(&stored.0);
+    if hash.is_none() {
+        tracing::error!(event = "malformed_password_hash");
+    }
+    hash
 }

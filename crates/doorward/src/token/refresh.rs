@@ -159,7 +159,7 @@ impl RefreshToken {
         bytes[..HANDLE].copy_from_slice(&self.handle.0);
         bytes[HANDLE..HANDLE + SECRET].copy_from_slice(&self.secret);
         bytes[HANDLE + SECRET..].copy_from_slice(&self.checksum());
-        Zeroizing::new(base64_simd::URL_SAFE_NO_PAD.encode_to_string(&*bytes))
+        Zeroizing::new(base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes.as_slice()))
     }
 
     /// Which session the token belongs to.

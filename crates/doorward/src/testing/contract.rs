@@ -1,0 +1,388 @@
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test suite: its failures are panics")]
+
+//! The suite that every store must pass. A store's tests call [`store_contract!`](crate::store_contract):
+//!
+//! ```ignore
+//! doorward::store_contract!(|| async { MyStore::open_fresh().await });
+//! ```
+//!
+//! which makes a `#[test]` of every case here, each on a store of its own. `run` drives the future; give
+//! a second argument where a runtime is needed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::email::EmailAddress;
+use crate::password::PasswordHash;
+use crate::revocation::{EndingKind, EndingPosition};
+use crate::role::Role;
+use crate::session::{EndReason, NewSession, RefreshRules, RotationAttempt, SessionId};
+use crate::store::{Activation, Rotation, SessionOpening, Store, UserCreation, UserQuery, VerifiedLogin};
+use crate::token::refresh::{RefreshToken, generate_refresh_token};
+use crate::user::{CredentialVersion, NewUser, User, UserId};
+
+/// Makes a test of every case of the contract. The argument makes a fresh, empty store; the second, when
+/// given, is a function that runs a future to its end (default: one that needs no runtime).
+#[macro_export]
+macro_rules! store_contract {
+    ($make:expr) => { $crate::store_contract!($make, $crate::testing::block_on); };
+    ($make:expr, $run:expr) => {
+        $crate::store_contract!(@cases $make, $run,
+            an_address_makes_one_account,
+            an_account_comes_with_its_first_session_or_without,
+            a_login_opens_a_session_unless_something_changed,
+            a_rehashed_password_is_kept_with_the_login,
+            a_refresh_token_rotates_once,
+            a_spent_token_ends_its_session_and_no_other,
+            every_generation_of_a_spent_token_is_known,
+            within_the_grace_window_the_same_successor_returns,
+            an_expired_token_stays_expired_when_the_clock_goes_back,
+            an_unknown_handle_ends_nothing,
+            a_session_ends_once,
+            deactivation_ends_everything_at_once,
+            reactivation_revives_no_session,
+            an_administrator_is_not_deactivated,
+            a_new_role_is_recorded_when_it_is_new,
+            users_are_listed_newest_first_by_page_and_filter,
+            endings_are_read_from_a_position_on,
+            the_dead_are_purged_and_the_living_kept,
+            a_closed_store_refuses,
+        );
+    };
+    (@cases $make:expr, $run:expr, $($case:ident),* $(,)?) => {
+        $(#[test] fn $case() { $run(async { $crate::testing::contract::$case(($make)().await).await }) })*
+    };
+}
+
+const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const ALL_USERS: UserQuery = UserQuery { role: None, is_active: None, offset: 0, limit: 100 };
+
+fn at(seconds: u64) -> Timestamp {
+    START.plus(Duration::from_secs(seconds))
+}
+
+fn address(text: &str) -> EmailAddress {
+    EmailAddress::parse(text).unwrap()
+}
+
+fn new_user(email: &str) -> NewUser {
+    NewUser {
+        email: address(email),
+        password_hash: PasswordHash::from_stored("first hash"),
+        role: Role::User,
+        created_at: START,
+    }
+}
+
+fn new_session(now: Timestamp) -> (NewSession, RefreshToken) {
+    let token = generate_refresh_token().unwrap();
+    let session = NewSession {
+        id: SessionId::generate().unwrap(),
+        handle: token.handle(),
+        current: token.hash(),
+        created_at: now,
+        expires_at: now.plus(WEEK),
+    };
+    (session, token)
+}
+
+async fn user(store: &dyn Store, email: &str) -> User {
+    match store.create_user(new_user(email), None).await.unwrap() {
+        UserCreation::Created(user) => user,
+        UserCreation::AddressTaken => panic!("{email} is taken"),
+    }
+}
+
+async fn logged_in(store: &dyn Store, user_id: UserId, now: Timestamp) -> (SessionId, RefreshToken) {
+    let (session, token) = new_session(now);
+    let id = session.id;
+    let login = VerifiedLogin { user_id, version: CredentialVersion(1), upgraded_hash: None };
+    assert_eq!(store.open_session(login, session).await.unwrap(), SessionOpening::Opened(Role::User));
+    (id, token)
+}
+
+async fn present(store: &dyn Store, token: &RefreshToken, now: Timestamp, grace: u64) -> (Rotation, RefreshToken) {
+    let successor = token.successor().unwrap();
+    let attempt = RotationAttempt {
+        handle: token.handle(),
+        presented: token.hash(),
+        successor: successor.hash(),
+        sealed_successor: (grace > 0).then(|| token.seal(&successor)),
+        now,
+        rules: RefreshRules { lifetime: WEEK, reuse_grace: Duration::from_secs(grace) },
+    };
+    (store.rotate_session(attempt).await.unwrap(), successor)
+}
+
+async fn rotate(store: &dyn Store, token: &RefreshToken, now: Timestamp) -> RefreshToken {
+    let (rotation, successor) = present(store, token, now, 0).await;
+    assert!(matches!(rotation, Rotation::Rotated { .. }), "{rotation:?}");
+    successor
+}
+
+async fn endings(store: &dyn Store) -> Vec<EndingKind> {
+    let (endings, _) = store.endings_after(EndingPosition::default()).await.unwrap();
+    endings.into_iter().map(|ending| ending.what).collect()
+}
+
+pub async fn an_address_makes_one_account(store: Arc<dyn Store>) {
+    let ada = user(&*store, "Ada@Example.com").await;
+    assert_eq!((ada.email.as_str(), ada.role, ada.is_active), ("Ada@example.com", Role::User, true));
+    assert_eq!((ada.created_at, ada.full_name.as_deref()), (START, None));
+    let again = store.create_user(new_user("ada@example.COM"), Some(new_session(START).0)).await.unwrap();
+    assert!(matches!(again, UserCreation::AddressTaken));
+    let bob = user(&*store, "bob@example.com").await;
+    assert!(bob.id > ada.id);
+    assert_eq!(store.find_user(ada.id).await.unwrap(), Some(ada.clone()));
+    assert_eq!(store.find_user(UserId::new(i64::MAX).unwrap()).await.unwrap(), None);
+    let credential = store.find_credential(&address("aDa@example.com")).await.unwrap().unwrap();
+    assert_eq!((credential.user, credential.password_hash.as_str()), (ada, "first hash"));
+    assert!(store.find_credential(&address("eve@example.com")).await.unwrap().is_none());
+}
+
+pub async fn an_account_comes_with_its_first_session_or_without(store: Arc<dyn Store>) {
+    let (session, token) = new_session(START);
+    let created = store.create_user(new_user("ada@example.com"), Some(session.clone())).await.unwrap();
+    let UserCreation::Created(ada) = created else { panic!("{created:?}") };
+    let (rotation, _) = present(&*store, &token, at(1), 0).await;
+    let Rotation::Rotated { session: id, user_id, role } = rotation else { panic!("{rotation:?}") };
+    assert_eq!((id, user_id, role), (session.id, ada.id, Role::User));
+    // A refused registration leaves no session behind.
+    let (stray, stray_token) = new_session(START);
+    store.create_user(new_user("ada@example.com"), Some(stray)).await.unwrap();
+    assert!(matches!(present(&*store, &stray_token, at(1), 0).await.0, Rotation::Invalid));
+}
+
+pub async fn a_login_opens_a_session_unless_something_changed(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let try_with = async |user_id, version| {
+        let login = VerifiedLogin { user_id, version: CredentialVersion(version), upgraded_hash: None };
+        store.open_session(login, new_session(START).0).await.unwrap()
+    };
+    assert_eq!(try_with(ada.id, 1).await, SessionOpening::Opened(Role::User));
+    assert_eq!(try_with(ada.id, 2).await, SessionOpening::CredentialChanged);
+    assert_eq!(try_with(UserId::new(999).unwrap(), 1).await, SessionOpening::CredentialChanged);
+    store.set_active(ada.id, false, START).await.unwrap();
+    assert_eq!(try_with(ada.id, 1).await, SessionOpening::UserInactive);
+}
+
+pub async fn a_rehashed_password_is_kept_with_the_login(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let upgrade = |version| VerifiedLogin {
+        user_id: ada.id,
+        version: CredentialVersion(version),
+        upgraded_hash: Some(PasswordHash::from_stored("stronger hash")),
+    };
+    let stored = async || store.find_credential(&ada.email).await.unwrap().unwrap();
+    store.open_session(upgrade(7), new_session(START).0).await.unwrap();
+    assert_eq!(stored().await.password_hash.as_str(), "first hash");
+    store.open_session(upgrade(1), new_session(START).0).await.unwrap();
+    let credential = stored().await;
+    assert_eq!((credential.password_hash.as_str(), credential.version), ("stronger hash", CredentialVersion(1)));
+}
+
+pub async fn a_refresh_token_rotates_once(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (id, first) = logged_in(&*store, ada.id, START).await;
+    let second = rotate(&*store, &first, START.plus(WEEK).minus(Duration::from_micros(1))).await;
+    // Its week begins anew with every rotation.
+    let (rotation, _) = present(&*store, &second, at(13 * 24 * 60 * 60), 0).await;
+    assert!(matches!(rotation, Rotation::Rotated { session, .. } if session == id), "{rotation:?}");
+    assert_eq!(endings(&*store).await, []);
+}
+
+pub async fn a_spent_token_ends_its_session_and_no_other(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (phone, first) = logged_in(&*store, ada.id, START).await;
+    let (_, laptop_token) = logged_in(&*store, ada.id, START).await;
+    let second = rotate(&*store, &first, at(1)).await;
+    let (rotation, _) = present(&*store, &first, at(2), 0).await;
+    assert!(matches!(rotation, Rotation::Reused { session, user_id } if session == phone && user_id == ada.id));
+    assert_eq!(endings(&*store).await, [EndingKind::Session(phone)]);
+    for token in [&first, &second] {
+        assert!(matches!(present(&*store, token, at(3), 0).await.0, Rotation::Invalid));
+    }
+    assert_eq!(endings(&*store).await.len(), 1);
+    rotate(&*store, &laptop_token, at(4)).await;
+}
+
+pub async fn every_generation_of_a_spent_token_is_known(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    for generation in 0..3 {
+        let (_, first) = logged_in(&*store, ada.id, START).await;
+        let mut tokens = vec![first];
+        for _ in 0..3 {
+            let next = rotate(&*store, tokens.last().unwrap(), at(1)).await;
+            tokens.push(next);
+        }
+        let (rotation, _) = present(&*store, &tokens[generation], at(2), 0).await;
+        assert!(matches!(rotation, Rotation::Reused { .. }), "{rotation:?}");
+    }
+}
+
+pub async fn within_the_grace_window_the_same_successor_returns(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (_, first) = logged_in(&*store, ada.id, START).await;
+    let (rotation, second) = present(&*store, &first, at(100), 10).await;
+    assert!(matches!(rotation, Rotation::Rotated { .. }));
+    for _ in 0..2 {
+        let (rotation, _) = present(&*store, &first, at(110), 10).await;
+        let Rotation::Repeated { sealed_successor, .. } = rotation else { panic!("{rotation:?}") };
+        assert_eq!(first.unseal(&sealed_successor).hash(), second.hash());
+    }
+    let (rotation, third) = present(&*store, &second, at(105), 10).await;
+    assert!(matches!(rotation, Rotation::Rotated { .. }));
+    assert!(matches!(present(&*store, &first, at(106), 10).await.0, Rotation::Reused { .. }));
+    assert!(matches!(present(&*store, &third, at(107), 10).await.0, Rotation::Invalid));
+}
+
+pub async fn an_expired_token_stays_expired_when_the_clock_goes_back(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (_, token) = logged_in(&*store, ada.id, START).await;
+    for now in [START.plus(WEEK), START.plus(WEEK), at(1)] {
+        assert!(matches!(present(&*store, &token, now, 0).await.0, Rotation::Invalid));
+    }
+}
+
+pub async fn an_unknown_handle_ends_nothing(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (_, token) = logged_in(&*store, ada.id, START).await;
+    let stranger = generate_refresh_token().unwrap();
+    assert!(matches!(present(&*store, &stranger, at(1), 0).await.0, Rotation::Invalid));
+    assert_eq!(store.end_session(stranger.handle(), EndReason::Logout, at(1)).await.unwrap(), None);
+    rotate(&*store, &token, at(2)).await;
+}
+
+pub async fn a_session_ends_once(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (id, token) = logged_in(&*store, ada.id, START).await;
+    assert_eq!(store.end_session(token.handle(), EndReason::Logout, at(1)).await.unwrap(), Some(id));
+    assert_eq!(store.end_session(token.handle(), EndReason::Logout, at(2)).await.unwrap(), None);
+    assert!(matches!(present(&*store, &token, at(3), 0).await.0, Rotation::Invalid));
+    assert_eq!(endings(&*store).await, [EndingKind::Session(id)]);
+}
+
+pub async fn deactivation_ends_everything_at_once(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let bob = user(&*store, "bob@example.com").await;
+    let (phone, phone_token) = logged_in(&*store, ada.id, START).await;
+    let (laptop, _) = logged_in(&*store, ada.id, START).await;
+    let (_, bob_token) = logged_in(&*store, bob.id, START).await;
+    for _ in 0..2 {
+        let activation = store.set_active(ada.id, false, at(1)).await.unwrap();
+        assert!(matches!(activation, Activation::Done(user) if !user.is_active && user.id == ada.id));
+    }
+    assert!(matches!(present(&*store, &phone_token, at(2), 0).await.0, Rotation::UserInactive));
+    let seen = endings(&*store).await;
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    for expected in [EndingKind::Session(phone), EndingKind::Session(laptop), EndingKind::Deactivated(ada.id)] {
+        assert!(seen.contains(&expected), "{seen:?}");
+    }
+    rotate(&*store, &bob_token, at(2)).await;
+    let nobody = store.set_active(UserId::new(999).unwrap(), false, at(1)).await.unwrap();
+    assert!(matches!(nobody, Activation::NotFound));
+}
+
+pub async fn reactivation_revives_no_session(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (_, token) = logged_in(&*store, ada.id, START).await;
+    store.set_active(ada.id, false, at(1)).await.unwrap();
+    for _ in 0..2 {
+        let activation = store.set_active(ada.id, true, at(2)).await.unwrap();
+        assert!(matches!(activation, Activation::Done(user) if user.is_active));
+    }
+    assert!(matches!(present(&*store, &token, at(3), 0).await.0, Rotation::Invalid));
+    assert_eq!(endings(&*store).await.last(), Some(&EndingKind::Reactivated(ada.id)));
+    assert_eq!(endings(&*store).await.len(), 3);
+    logged_in(&*store, ada.id, at(4)).await;
+}
+
+pub async fn an_administrator_is_not_deactivated(store: Arc<dyn Store>) {
+    let root = NewUser { role: Role::Admin, ..new_user("root@example.com") };
+    let UserCreation::Created(root) = store.create_user(root, None).await.unwrap() else { panic!() };
+    assert!(matches!(store.set_active(root.id, false, START).await.unwrap(), Activation::RefusedAdmin));
+    assert!(store.find_user(root.id).await.unwrap().unwrap().is_active);
+    assert_eq!(endings(&*store).await, []);
+}
+
+pub async fn a_new_role_is_recorded_when_it_is_new(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (_, token) = logged_in(&*store, ada.id, START).await;
+    for _ in 0..2 {
+        let user = store.set_role(ada.id, Role::Admin, at(1)).await.unwrap().unwrap();
+        assert_eq!(user.role, Role::Admin);
+    }
+    assert_eq!(endings(&*store).await, [EndingKind::RoleChanged(ada.id, Role::Admin)]);
+    let (rotation, _) = present(&*store, &token, at(2), 0).await;
+    assert!(matches!(rotation, Rotation::Rotated { role: Role::Admin, .. }), "{rotation:?}");
+    assert!(store.set_role(UserId::new(999).unwrap(), Role::Admin, at(1)).await.unwrap().is_none());
+}
+
+pub async fn users_are_listed_newest_first_by_page_and_filter(store: Arc<dyn Store>) {
+    let mut ids = Vec::new();
+    for index in 0..5 {
+        ids.push(user(&*store, &format!("user{index}@example.com")).await.id);
+    }
+    store.set_role(ids[1], Role::Admin, START).await.unwrap();
+    store.set_active(ids[3], false, START).await.unwrap();
+    let list = async |query| {
+        let page = store.list_users(query).await.unwrap();
+        (page.users.iter().map(|user| user.id).collect::<Vec<_>>(), page.total)
+    };
+    let newest_first: Vec<_> = ids.iter().rev().copied().collect();
+    assert_eq!(list(ALL_USERS).await, (newest_first.clone(), 5));
+    assert_eq!(list(UserQuery { offset: 1, limit: 2, ..ALL_USERS }).await, (newest_first[1..3].to_vec(), 5));
+    assert_eq!(list(UserQuery { offset: u64::MAX, ..ALL_USERS }).await, (vec![], 5));
+    assert_eq!(list(UserQuery { role: Some(Role::Admin), ..ALL_USERS }).await, (vec![ids[1]], 1));
+    assert_eq!(list(UserQuery { is_active: Some(false), ..ALL_USERS }).await, (vec![ids[3]], 1));
+    assert_eq!(list(UserQuery { role: Some(Role::Admin), is_active: Some(false), ..ALL_USERS }).await, (vec![], 0));
+}
+
+pub async fn endings_are_read_from_a_position_on(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (none, start) = store.endings_after(EndingPosition::default()).await.unwrap();
+    assert!(none.is_empty());
+    let (phone, token) = logged_in(&*store, ada.id, START).await;
+    store.end_session(token.handle(), EndReason::Logout, at(1)).await.unwrap();
+    let (first, middle) = store.endings_after(start).await.unwrap();
+    assert_eq!((first.len(), first[0].what, first[0].at), (1, EndingKind::Session(phone), at(1)));
+    store.set_role(ada.id, Role::Admin, at(2)).await.unwrap();
+    let (second, end) = store.endings_after(middle).await.unwrap();
+    assert_eq!((second.len(), second[0].what), (1, EndingKind::RoleChanged(ada.id, Role::Admin)));
+    assert!(second[0].position > first[0].position);
+    assert!(store.endings_after(end).await.unwrap().0.is_empty());
+}
+
+pub async fn the_dead_are_purged_and_the_living_kept(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let mut old = Vec::new();
+    for _ in 0..5 {
+        old.push(logged_in(&*store, ada.id, START).await.1);
+    }
+    let (_, living) = logged_in(&*store, ada.id, at(100)).await;
+    store.end_session(old[0].handle(), EndReason::Logout, at(1)).await.unwrap();
+    store.end_session(old[1].handle(), EndReason::Logout, at(50)).await.unwrap();
+    let before = at(50).plus(WEEK);
+    assert_eq!(store.purge(START, START, 100).await.unwrap(), 0);
+    assert_eq!(store.purge(before, START, 3).await.unwrap(), 3);
+    assert_eq!(store.purge(before, at(10), 100).await.unwrap(), 3);
+    assert_eq!(store.purge(before, at(10), 100).await.unwrap(), 0);
+    assert_eq!(endings(&*store).await.len(), 1);
+    for token in &old {
+        assert!(matches!(present(&*store, token, at(60), 0).await.0, Rotation::Invalid));
+    }
+    rotate(&*store, &living, at(101)).await;
+}
+
+pub async fn a_closed_store_refuses(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    store.check().await.unwrap();
+    store.close().await;
+    store.close().await;
+    assert!(store.check().await.is_err());
+    assert!(store.find_user(ada.id).await.is_err());
+    assert!(store.create_user(new_user("bob@example.com"), None).await.is_err());
+    assert!(store.list_users(ALL_USERS).await.is_err());
+}

@@ -1,0 +1,15 @@
+//! For tests, of this library and of applications that embed it: a store in memory, a clock that the
+//! test owns, and the [`contract`] that every store must keep.
+//!
+//! Nothing here changes how the library behaves; the feature `testing` only adds these types.
+
+mod clock;
+#[doc(hidden)]
+pub mod contract;
+mod memory;
+
+pub use clock::TestClock;
+pub use memory::MemoryStore;
+
+#[doc(hidden)]
+pub use pollster::block_on;
