@@ -17,9 +17,6 @@ const STATEMENT_CACHE: usize = 64;
 /// The write-ahead log shrinks back to this many bytes after a burst.
 const LOG_SIZE_LIMIT: u32 = 8 * 1024 * 1024;
 
-/// How long a read waits at most. In a write-ahead log readers wait for nobody but a recovery.
-const READER_PATIENCE: Duration = Duration::from_millis(100);
-
 /// Which file, and how to open it.
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
@@ -56,19 +53,19 @@ impl Database {
         Ok(opened)
     }
 
-    /// A connection that can change nothing.
-    pub(crate) fn connect_for_reading(&self) -> Result<OpenedFile, OpenErrorReason> {
-        let opened = self.connect(self.options.busy_timeout.min(READER_PATIENCE))?;
+    /// A connection that can change nothing, and waits for a locked database so long.
+    pub(crate) fn connect_for_reading(&self, patience: Duration) -> Result<OpenedFile, OpenErrorReason> {
+        let opened = self.connect(patience)?;
         opened.execute_batch("PRAGMA query_only = ON;")?;
         Ok(opened)
     }
 
-    fn connect(&self, busy_timeout: Duration) -> Result<OpenedFile, OpenErrorReason> {
+    fn connect(&self, patience: Duration) -> Result<OpenedFile, OpenErrorReason> {
         // Before opening: if the file is exchanged in between, the connection counts as out of place.
         let identity = FileIdentity::of(&self.path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(busy_timeout)?;
+        connection.busy_timeout(patience)?;
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
         connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;")?;
         Ok(OpenedFile { connection, identity })

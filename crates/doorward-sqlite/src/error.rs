@@ -35,7 +35,7 @@ pub enum OpenErrorReason {
     #[error("it belongs to another program")]
     AnotherProgram,
     /// A migration is recorded in it that this version does not know.
-    #[error("the database was made by a newer Doorward (migration {version})")]
+    #[error("it was made by a newer Doorward (migration {version})")]
     Newer {
         /// The newest migration found.
         version: u32,

@@ -73,7 +73,7 @@ pub fn pending_migrations(path: &Path) -> Result<Vec<Migration>, OpenError> {
         if !database.path.try_exists()? {
             return Ok(MIGRATIONS.to_vec());
         }
-        pending(&*database.connect_for_reading()?)
+        look(&database)
     };
     pending().map_err(OpenError::at(path))
 }
@@ -94,7 +94,7 @@ pub fn migrate(path: &Path) -> Result<Vec<Migration>, OpenError> {
 pub(crate) fn connect_migrated(database: &Database) -> Result<(OpenedFile, Vec<Migration>), OpenErrorReason> {
     database.create_if_absent()?;
     // Looked at before it is opened for writing, which would turn another program's file to a new mode.
-    pending(&*database.connect_for_reading()?)?;
+    look(database)?;
     let opened = database.connect_for_writing()?;
     let mut applied = Vec::new();
     // Asked first without a lock: at nearly every start there is nothing to do.
@@ -106,10 +106,15 @@ pub(crate) fn connect_migrated(database: &Database) -> Result<(OpenedFile, Vec<M
 
 /// A connection that writes to the database, which must be exactly at this version's last migration.
 pub(crate) fn connect_current(database: &Database) -> Result<OpenedFile, OpenErrorReason> {
-    match pending(&*database.connect_for_reading()?)?.len() {
+    match look(database)?.len() {
         0 => database.connect_for_writing(),
         count => Err(OpenErrorReason::MigrationsPending { count }),
     }
+}
+
+/// What is pending, asked without a lock and without changing the file.
+fn look(database: &Database) -> Result<Vec<Migration>, OpenErrorReason> {
+    pending(&*database.connect_for_reading(database.options.busy_timeout)?)
 }
 
 fn apply_next(connection: &Connection) -> Result<Option<Migration>, OpenErrorReason> {

@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use doorward::store::StoreResult;
 use futures_channel::oneshot;
@@ -16,6 +17,10 @@ use crate::worker::Worker;
 
 /// How many connections are kept for the next reads; a burst opens more for its duration.
 const KEPT: usize = 16;
+
+/// How long a read waits at most, for it holds the caller's thread. In a write-ahead log readers wait for
+/// nobody but a recovery.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The way to the tables for those who only look.
 #[derive(Debug)]
@@ -83,7 +88,7 @@ impl Pool {
         let kept = self.idle().as_mut().ok_or(Fault::Closed)?.pop();
         match kept.filter(|opened| opened.is_in_place(&self.database)) {
             Some(opened) => Ok(opened),
-            None => self.database.connect_for_reading().map_err(Fault::Reopen),
+            None => self.database.connect_for_reading(PATIENCE).map_err(Fault::Reopen),
         }
     }
 

@@ -38,7 +38,7 @@ fn a_newer_database_is_refused() {
     migrate(&folder.path()).unwrap();
     folder.connection().execute("INSERT INTO schema_migrations VALUES (7, 'passkeys', zeroblob(32), 0)", []).unwrap();
     let error = SqliteStore::open(&folder.path(), SqliteOptions::default()).unwrap_err();
-    assert!(error.to_string().contains("the database was made by a newer Doorward (migration 7)"), "{error}");
+    assert!(error.to_string().contains("it was made by a newer Doorward (migration 7)"), "{error}");
     assert!(pending_migrations(&folder.path()).is_err());
     assert!(migrate(&folder.path()).is_err());
 }
