@@ -21,7 +21,7 @@ function element(name, attributes, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes ?? {})) {
     if (typeof value === "function") node.addEventListener(key, value);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value);
+    else if (![null, undefined, false].includes(value)) node.setAttribute(key, value === true ? "" : value);
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return node;
@@ -69,11 +69,9 @@ function mediaOf(body) {
 
 const pretty = (value) => JSON.stringify(value, null, 2);
 
-// ── Reference ──────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Reference ─────────────────────────────────────────────────────────────────────────────────────────
 
-function schemaName(schema) {
-  return schema?.$ref?.split("/").at(-1) ?? null;
-}
+const schemaName = (schema) => schema?.$ref?.split("/").at(-1) ?? null;
 
 function typeName(schema) {
   const known = follow(schema);
@@ -108,9 +106,11 @@ function fieldList(entries) {
   ]));
 }
 
-function memberList(schema) {
-  const { properties = {}, required = [] } = follow(schema);
-  return fieldList(Object.entries(properties).map(([name, member]) => [name, member, required.includes(name)]));
+/** The members of a schema. What is required is marked only where the reader has to send it. */
+function memberList(schema, isSent) {
+  const properties = Object.entries(follow(schema).properties ?? {});
+  const required = (isSent && follow(schema).required) || [];
+  return fieldList(properties.map(([name, member]) => [name, member, required.includes(name)]));
 }
 
 function block(title, ...children) {
@@ -121,29 +121,30 @@ function codeBox(label, ...children) {
   return element("pre", { class: "code", tabindex: 0, role: "group", "aria-label": label }, ...children);
 }
 
-function successDetails(response) {
+/** The members and an example of a body; not of plain errors, which are all alike. */
+function bodyDetails(response) {
   const media = mediaOf(response);
-  if (!media?.schema?.$ref) return null;
+  if (!media?.schema.$ref || schemaName(media.schema) === "Error") return null;
   return element("details", null,
     element("summary", null, schemaName(media.schema)),
-    memberList(media.schema),
+    memberList(media.schema, false),
     media.example === undefined ? null : codeBox("Example", coloured(media.example)));
 }
 
 function errorCodes(response) {
-  const bodies = (mediaOf(response)?.examples ?? []).map((example) => [example.value.code, example.value.detail, example.summary]);
-  const known = new Map(bodies.reverse().map(([code, detail, summary]) => [code, typeof detail === "string" ? detail : summary]));
-  return element("ul", { class: "codes" }, [...known].reverse().map(([code, detail]) =>
-    element("li", null, element("code", null, code), " ", element("span", { class: "note" }, detail))));
+  const details = new Map(mediaOf(response)?.examples.map(({ value }) => [value.code, value.detail]));
+  return element("ul", { class: "codes" }, [...details].map(([code, detail]) => element("li", null,
+    element("code", null, code), " ",
+    element("span", { class: "note" }, Array.isArray(detail) ? "with an entry for each fault" : detail))));
 }
 
 function responseRow([status, response]) {
-  const isError = status >= "4";
   return element("li", null,
     element("span", { class: `status status-${status[0]}` }, status),
     element("div", null,
       prose(follow(response).description),
-      isError ? errorCodes(response) : successDetails(response)));
+      status >= "4" ? errorCodes(response) : null,
+      bodyDetails(response)));
 }
 
 /** The responses; those that most operations share are folded away. */
@@ -181,7 +182,7 @@ function operationCard(operation, shared) {
         prose(operation.description),
         operation.parameters.length === 0 ? null : block("Parameters", fieldList(
           operation.parameters.map((each) => [each.name, each.schema, each.required, each.description]))),
-        media ? block("Body", memberList(media.schema)) : null,
+        media ? block("Body", memberList(media.schema, true)) : null,
         responseList(operation, shared)),
       trial(operation, media)));
 }
@@ -221,14 +222,17 @@ function bodyEditor(operation, media) {
 function trial(operation, media) {
   const status = element("p", { class: "outcome", role: "status" });
   const answer = element("div", { class: "answer" });
+  const copied = element("span", { class: "note", role: "status" });
   const form = element("form", { class: "trial", "aria-label": `Try: ${operation.summary}` },
     element("h4", null, "Try it"),
     operation.parameters.map((parameter) => parameterInput(operation, parameter)),
     media ? bodyEditor(operation, media) : null,
     element("div", { class: "actions" },
       element("button", { type: "submit" }, "Send"),
-      element("button", { type: "button", class: "quiet", click: () => copyCurl(requestOf(operation, form), status, answer) },
-        "Copy as curl")),
+      element("button", {
+        type: "button", class: "quiet", click: () => copyCurl(requestOf(operation, form), copied, answer),
+      }, "Copy as curl"),
+      copied),
     status, answer);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -272,15 +276,17 @@ async function send(operation, form, status, answer) {
 function showAnswer(response, bytes, milliseconds, status, answer) {
   const text = new TextDecoder().decode(bytes);
   const value = response.headers.get("content-type")?.includes("json") ? parsed(text) : undefined;
+  const family = Math.floor(response.status / 100);
+  const size = `${bytes.length.toLocaleString("en")} bytes`;
   status.replaceChildren(
-    element("span", { class: `status status-${`${response.status}`[0]}` }, `${response.status} ${response.statusText}`.trim()),
-    element("span", { class: "note" }, `${Math.max(1, Math.round(milliseconds))} ms, ${bytes.length.toLocaleString("en")} bytes`));
+    element("span", { class: `status status-${family}` }, `${response.status} ${response.statusText}`.trim()),
+    element("span", { class: "note" }, `${Math.max(1, Math.round(milliseconds))} ms, ${size}`));
   const headers = HEADERS_SHOWN.filter((name) => response.headers.has(name));
   answer.replaceChildren(
     element("dl", { class: "headers code" }, headers.flatMap((name) => [
       element("dt", null, name), element("dd", null, response.headers.get(name))])),
-    ...(text ? [codeBox("Body of the answer", value === undefined ? shortened(text) : coloured(value))] : []),
-    ...(typeof value?.access_token === "string" ? [useButton(value)] : []));
+    ...(typeof value?.access_token === "string" ? [useButton(value)] : []),
+    ...(text ? [codeBox("Body of the answer", value === undefined ? shortened(text) : coloured(value))] : []));
 }
 
 function parsed(text) {
@@ -303,14 +309,15 @@ function coloured(value) {
   let end = 0;
   for (const match of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*|\b(?:true|false|null)\b/g)) {
     const kind = match[2] ? "json-key" : match[1] ? "json-string" : "json-literal";
-    fragment.append(text.slice(end, match.index), element("span", { class: kind }, match[1] ?? match[0]), match[2] ?? "");
+    const token = element("span", { class: kind }, match[1] ?? match[0]);
+    fragment.append(text.slice(end, match.index), token, match[2] ?? "");
     end = match.index + match[0].length;
   }
   fragment.append(text.slice(end));
   return fragment;
 }
 
-async function copyCurl({ url, method, headers, body }, status, answer) {
+async function copyCurl({ url, method, headers, body }, copied, answer) {
   const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
   const command = [
     `curl --request ${method} ${quoted(url)}`,
@@ -319,18 +326,17 @@ async function copyCurl({ url, method, headers, body }, status, answer) {
   ].join(" \\\n  ");
   try {
     await navigator.clipboard.writeText(command);
-    status.replaceChildren(element("span", { class: "note" }, "Copied to the clipboard."));
-    answer.replaceChildren();
+    copied.textContent = "Copied";
+    setTimeout(() => copied.replaceChildren(), 3000);
   } catch {
     // Browsers give no clipboard to a page that came over plain HTTP from another machine.
     const box = codeBox("The curl command", command);
-    status.replaceChildren(element("span", { class: "note" }, "Copy this:"));
-    answer.replaceChildren(box);
+    answer.prepend(box);
     getSelection().selectAllChildren(box);
   }
 }
 
-// ── Tokens ─────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Tokens ────────────────────────────────────────────────────────────────────────────────────────────
 
 function useButton(pair) {
   const button = element("button", {
@@ -359,19 +365,24 @@ function claimsOf(token) {
   }
 }
 
+function validity(expiry) {
+  const time = new Date(expiry * 1000).toLocaleTimeString();
+  return expiry * 1000 > Date.now() ? `good until ${time}` : "expired";
+}
+
 function showSession() {
   const token = byId("access-token").value.trim();
   const claims = claimsOf(token);
   const said = [];
-  if (!token) said.push("No token. It stays in this page's memory and goes with it.");
+  if (!token) said.push("None yet. A token stays in this page's memory and goes with it.");
   else if (!claims) said.push("This does not look like an access token.");
-  else said.push(`User ${claims.sub}, role ${claims.role}, until ${new Date(claims.exp * 1000).toLocaleTimeString()}.`);
+  else said.push(`User ${claims.sub}, role ${claims.role}, ${validity(claims.exp)}.`);
   if (session.refreshToken) said.push("The bodies of refresh and logout hold the refresh token.");
   byId("session-state").textContent = said.join(" ");
   byId("forget").hidden = !token && !session.refreshToken;
 }
 
-// ── The page ───────────────────────────────────────────────────────────────────────────────────────────────────
+// ── The page ──────────────────────────────────────────────────────────────────────────────────────────
 
 function contents(tag, members) {
   return [
@@ -400,7 +411,8 @@ function render() {
   const shared = sharedResponses(all);
   byId("version").textContent = info.version;
   byId("title").textContent = `${info.title} API`;
-  byId("content").append(element("div", { class: "lead" }, prose(info.summary, { class: "tagline" }), prose(info.description)));
+  byId("content").append(
+    element("div", { class: "lead" }, prose(info.summary, { class: "tagline" }), prose(info.description)));
   for (const tag of tags) {
     const members = all.filter((operation) => operation.tags.includes(tag.name));
     byId("contents-list").append(...contents(tag, members));
@@ -428,7 +440,8 @@ async function start() {
     followReading();
     byId(location.hash.slice(1))?.scrollIntoView();
   } catch (error) {
-    byId("content").append(element("p", { class: "failure", role: "alert" }, `${DOCUMENT} cannot be shown: ${error.message}.`));
+    const said = `${DOCUMENT} cannot be shown: ${error.message}.`;
+    byId("content").append(element("p", { class: "failure", role: "alert" }, said));
   }
 }
 
