@@ -7,6 +7,7 @@ use doorward::password::{HashingPool, PoolSettings};
 use doorward::token::access::AccessTokenRules;
 use doorward::token::keyring::Keyring;
 use doorward::{Auth, Store};
+use doorward_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::data_dir;
 use crate::failure::Failure;
@@ -53,6 +54,7 @@ fn open(settings: &Settings, pool: PoolSettings) -> Result<Auth, Failure> {
         .with_refresh_rules(settings.refresh_rules))
 }
 
-fn open_store(_settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
-    Ok(Arc::new(doorward::testing::MemoryStore::new()))
+fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
+    let store = SqliteStore::open(&settings.database, SqliteOptions::default()).map_err(Failure::because)?;
+    Ok(Arc::new(store))
 }

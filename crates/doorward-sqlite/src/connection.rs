@@ -1,0 +1,129 @@
+//! Connections to the database file, set up for what they are for.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+
+use crate::SqliteOptions;
+use crate::error::OpenErrorReason;
+
+/// How many statements a connection keeps prepared; more than there are.
+const STATEMENT_CACHE: usize = 64;
+
+/// The write-ahead log shrinks back to this many bytes after a burst.
+const LOG_SIZE_LIMIT: u32 = 8 * 1024 * 1024;
+
+/// Which file, and how to open it.
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    pub(crate) path: PathBuf,
+    pub(crate) options: SqliteOptions,
+}
+
+impl Database {
+    /// The path is made absolute, so that no name means anything special to SQLite and the process may
+    /// change its directory.
+    pub(crate) fn new(path: &Path, options: SqliteOptions) -> Result<Self, OpenErrorReason> {
+        Ok(Self { path: std::path::absolute(path)?, options })
+    }
+
+    /// Makes the file, readable to its owner alone, if there is none. SQLite gives its log the same mode.
+    pub(crate) fn create_if_absent(&self) -> Result<(), OpenErrorReason> {
+        match new_private_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A connection that writes, every commit on disk before it returns.
+    pub(crate) fn connect_for_writing(&self) -> Result<OpenedFile, OpenErrorReason> {
+        let opened = self.connect(self.options.busy_timeout)?;
+        if opened.is_readonly(MAIN_DB)? {
+            return Err(OpenErrorReason::ReadOnly);
+        }
+        opened.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        opened.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
+        if let Some(pages) = self.options.max_page_count {
+            opened.pragma_update(None, "max_page_count", pages)?;
+        }
+        Ok(opened)
+    }
+
+    /// A connection that can change nothing, and waits for a locked database so long.
+    pub(crate) fn connect_for_reading(&self, patience: Duration) -> Result<OpenedFile, OpenErrorReason> {
+        let opened = self.connect(patience)?;
+        opened.execute_batch("PRAGMA query_only = ON;")?;
+        Ok(opened)
+    }
+
+    fn connect(&self, patience: Duration) -> Result<OpenedFile, OpenErrorReason> {
+        // Before opening: if the file is exchanged in between, the connection counts as out of place.
+        let identity = FileIdentity::of(&self.path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(patience)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+        connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;")?;
+        Ok(OpenedFile { connection, identity })
+    }
+}
+
+/// A connection, and which file it has open.
+///
+/// A process can go on writing to a file that was deleted or replaced, and everything it acknowledges is
+/// lost. So whoever uses a connection asks first whether it [`is_in_place`](Self::is_in_place).
+#[derive(Debug)]
+pub(crate) struct OpenedFile {
+    connection: Connection,
+    identity: FileIdentity,
+}
+
+impl OpenedFile {
+    /// Whether the file that is open is still the one at the path of `database`.
+    pub(crate) fn is_in_place(&self, database: &Database) -> bool {
+        FileIdentity::of(&database.path).is_ok_and(|identity| identity == self.identity)
+    }
+}
+
+impl Deref for OpenedFile {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// Tells one file from another of the same name.
+#[derive(Debug, PartialEq, Eq)]
+struct FileIdentity {
+    #[cfg(unix)]
+    device_and_number: (u64, u64),
+}
+
+impl FileIdentity {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Ok(Self { device_and_number: (metadata.dev(), metadata.ino()) })
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = metadata;
+            Ok(Self {})
+        }
+    }
+}
+
+fn new_private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,226 @@
+//! The steps that bring a database to this version's tables.
+//!
+//! A released migration is frozen: the database keeps the checksum of what was applied, and a test here
+//! keeps the checksums of what was released.
+
+use std::fmt;
+use std::path::Path;
+
+use doorward::{Clock, SystemClock};
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use crate::SqliteOptions;
+use crate::connection::{Database, OpenedFile};
+use crate::error::{OpenError, OpenErrorReason};
+
+/// One step from one version of the tables to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migration {
+    version: u32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl Migration {
+    /// Its number, counted from 1.
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What it brings, in a few words joined by underscores.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn checksum(&self) -> [u8; 32] {
+        Sha256::digest(self.sql).into()
+    }
+}
+
+impl fmt::Display for Migration {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}_{}", self.version, self.name)
+    }
+}
+
+const MIGRATIONS: [Migration; 1] = [Migration {
+    version: 1,
+    name: "users_and_sessions",
+    sql: include_str!("../migrations/0001_users_and_sessions.sql"),
+}];
+
+/// Marks the file as Doorward's (`PRAGMA application_id`): "Door" in ASCII.
+const APPLICATION_ID: i32 = 0x446f_6f72;
+
+const CREATE_HISTORY: &str = "
+    CREATE TABLE IF NOT EXISTS schema_migrations (
+        version INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        checksum BLOB NOT NULL CHECK (length(checksum) = 32),
+        applied_at INTEGER NOT NULL
+    ) STRICT";
+
+/// The migrations that the database at `path` lacks; all of them when there is no file. Changes nothing.
+///
+/// # Errors
+///
+/// [`OpenError`] when the file can't be read, is another program's, or has a history this version does
+/// not know.
+pub fn pending_migrations(path: &Path) -> Result<Vec<Migration>, OpenError> {
+    let pending = || {
+        let database = Database::new(path, SqliteOptions::default())?;
+        if !database.path.try_exists()? {
+            return Ok(MIGRATIONS.to_vec());
+        }
+        look(&database)
+    };
+    pending().map_err(OpenError::at(path))
+}
+
+/// Brings the database at `path` up to date, making the file (mode 0600) if there is none; says what was
+/// applied. Safe to call from several processes at once: each migration is applied by one of them.
+///
+/// # Errors
+///
+/// [`OpenError`] as for [`pending_migrations`], or when the file can't be made or written to. Migrations
+/// applied before the failing one stay.
+pub fn migrate(path: &Path) -> Result<Vec<Migration>, OpenError> {
+    let migrate = || Ok(connect_migrated(&Database::new(path, SqliteOptions::default())?)?.1);
+    migrate().map_err(OpenError::at(path))
+}
+
+/// A connection that writes to the database, made and brought up to date if need be, and what that took.
+pub(crate) fn connect_migrated(database: &Database) -> Result<(OpenedFile, Vec<Migration>), OpenErrorReason> {
+    database.create_if_absent()?;
+    // Looked at before it is opened for writing, which would turn another program's file to a new mode.
+    look(database)?;
+    let opened = database.connect_for_writing()?;
+    let mut applied = Vec::new();
+    // Asked first without a lock: at nearly every start there is nothing to do.
+    while !pending(&opened)?.is_empty() {
+        applied.extend(apply_next(&opened)?);
+    }
+    Ok((opened, applied))
+}
+
+/// A connection that writes to the database, which must be exactly at this version's last migration.
+pub(crate) fn connect_current(database: &Database) -> Result<OpenedFile, OpenErrorReason> {
+    match look(database)?.len() {
+        0 => database.connect_for_writing(),
+        count => Err(OpenErrorReason::MigrationsPending { count }),
+    }
+}
+
+/// What is pending, asked without a lock and without changing the file.
+fn look(database: &Database) -> Result<Vec<Migration>, OpenErrorReason> {
+    pending(&*database.connect_for_reading(database.options.busy_timeout)?)
+}
+
+fn apply_next(connection: &Connection) -> Result<Option<Migration>, OpenErrorReason> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let applied = apply_next_in_transaction(connection);
+    if applied.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    applied
+}
+
+fn apply_next_in_transaction(connection: &Connection) -> Result<Option<Migration>, OpenErrorReason> {
+    // Asked again under the lock: another process may have been faster.
+    let next = pending(connection)?.first().copied();
+    if let Some(migration) = next {
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.execute_batch(CREATE_HISTORY)?;
+        connection.execute_batch(migration.sql)?;
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
+            params![migration.version, migration.name, migration.checksum(), SystemClock.now().micros()],
+        )?;
+    }
+    connection.execute_batch("COMMIT")?;
+    Ok(next)
+}
+
+fn pending(connection: &Connection) -> Result<Vec<Migration>, OpenErrorReason> {
+    require_ours_or_empty(connection)?;
+    let applied = history(connection)?;
+    for (version, checksum) in &applied {
+        match MIGRATIONS.iter().find(|migration| migration.version == *version) {
+            None => return Err(OpenErrorReason::Newer { version: newest(&applied) }),
+            Some(migration) if migration.checksum() != *checksum => {
+                return Err(OpenErrorReason::Changed { version: *version });
+            }
+            Some(_) => {}
+        }
+    }
+    let is_applied = |migration: &Migration| applied.iter().any(|(version, _)| *version == migration.version);
+    Ok(MIGRATIONS.into_iter().filter(|migration| !is_applied(migration)).collect())
+}
+
+fn newest(applied: &[(u32, [u8; 32])]) -> u32 {
+    applied.iter().map(|(version, _)| *version).max().unwrap_or_default()
+}
+
+fn require_ours_or_empty(connection: &Connection) -> Result<(), OpenErrorReason> {
+    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let is_ours = application == APPLICATION_ID || (application == 0 && tables == 0);
+    if is_ours { Ok(()) } else { Err(OpenErrorReason::AnotherProgram) }
+}
+
+fn history(connection: &Connection) -> Result<Vec<(u32, [u8; 32])>, OpenErrorReason> {
+    let table = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
+    if connection.query_row(table, [], |_| Ok(())).optional()?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare("SELECT version, checksum FROM schema_migrations ORDER BY version")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{endings, housekeeping, sessions, users};
+
+    fn fresh() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        apply_next(&connection).unwrap();
+        connection
+    }
+
+    #[test]
+    fn released_migrations_are_frozen() {
+        let checksums: Vec<_> =
+            MIGRATIONS.iter().map(|migration| (migration.to_string(), hex(&migration.checksum()))).collect();
+        let released =
+            [("0001_users_and_sessions", "7b46ca2d1bbdc9329561e3d8c36e002f6eda7aa82a88a8b85a844dc40a8b6516")];
+        assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
+    }
+
+    #[test]
+    fn every_statement_can_be_prepared_on_a_fresh_schema() {
+        let connection = fresh();
+        for statement in
+            [users::STATEMENTS, sessions::STATEMENTS, endings::STATEMENTS, housekeeping::STATEMENTS].concat()
+        {
+            connection.prepare(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_rotation_changes_is_in_an_index() {
+        let connection = fresh();
+        let indexed = "SELECT columns.name FROM pragma_index_list('sessions') AS indexes, pragma_index_info(indexes.name) AS columns";
+        let mut statement = connection.prepare(indexed).unwrap();
+        let columns: Vec<String> =
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        assert!(columns.contains(&"user_id".to_owned()));
+        assert!(columns.iter().all(|column| ["handle", "user_id"].contains(&column.as_str())), "{columns:?}");
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

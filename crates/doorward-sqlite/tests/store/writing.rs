@@ -1,0 +1,232 @@
+//! The writing thread: batches, crowds, the end.
+
+use std::sync::Barrier;
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use doorward::store::{Rotation, SessionOpening, UserCreation, VerifiedLogin};
+use doorward::user::CredentialVersion;
+use doorward::{Store, StoreError};
+use pollster::block_on;
+
+use crate::story::{
+    Folder, address, at, attempt, begin, begin_waiting, is_unavailable, new_session, new_user, patient, present,
+    register,
+};
+
+#[test]
+fn what_waits_is_committed_together() {
+    let folder = Folder::new();
+    let store = folder.open_with(patient());
+    let occupied = folder.occupied();
+    let waiting: Vec<_> = (0..100).map(|name| begin_waiting(store.create_user(new_user(name), None))).collect();
+    drop(occupied);
+    for creation in waiting {
+        assert!(matches!(block_on(creation).unwrap(), UserCreation::Created(_)));
+    }
+    let done = store.statistics();
+    assert_eq!(done.operations, 100);
+    assert!(done.batches <= 2, "{done:?}");
+}
+
+#[test]
+fn one_bad_operation_fails_alone() {
+    let folder = Folder::new();
+    let store = folder.open_with(patient());
+    let (ada, _) = register(&store, "ada");
+    let login = VerifiedLogin { user_id: ada.id, version: CredentialVersion(1), upgraded_hash: None };
+    let occupied = folder.occupied();
+    let (session, _) = new_session();
+    let good = begin_waiting(store.open_session(login.clone(), session.clone()));
+    let same_handle = begin_waiting(store.open_session(login, session));
+    let bob = begin_waiting(store.create_user(new_user("bob"), None));
+    drop(occupied);
+    assert_eq!(block_on(good).unwrap(), SessionOpening::Opened(ada.role));
+    assert!(is_unavailable(&block_on(same_handle)));
+    assert!(matches!(block_on(bob).unwrap(), UserCreation::Created(_)));
+}
+
+#[test]
+fn a_failed_registration_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let (session, _) = new_session();
+    block_on(store.create_user(new_user("ada"), Some(session.clone()))).unwrap();
+    assert!(is_unavailable(&block_on(store.create_user(new_user("bob"), Some(session)))));
+    assert!(block_on(store.find_credential(&address("bob"))).unwrap().is_none());
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_begun() {
+    let folder = Folder::new();
+    let store = folder.open_with(patient());
+    let occupied = folder.occupied();
+    // The first may have been begun: the writer took it at once and waits with it for the database.
+    let first = begin_waiting(store.create_user(new_user("first"), None));
+    let abandoned: Vec<_> = (0..10).map(|name| begin_waiting(store.create_user(new_user(name), None))).collect();
+    drop(abandoned);
+    drop(occupied);
+    block_on(first).unwrap();
+    register(&store, "last");
+    for name in 1..10 {
+        assert!(block_on(store.find_credential(&address(name))).unwrap().is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_full_queue_refuses_and_recovers() {
+    let folder = Folder::new();
+    let store = folder.open_with(patient());
+    let occupied = folder.occupied();
+    let mut waiting = Vec::new();
+    let refused = (0..10_000).find_map(|name| match begin(store.create_user(new_user(name), None)) {
+        (_, Poll::Ready(refused)) => Some(refused),
+        (creation, Poll::Pending) => {
+            waiting.push(creation);
+            None
+        }
+    });
+    assert!(matches!(refused, Some(Err(StoreError::Overloaded))), "{refused:?}");
+    assert!(waiting.len() >= 4096);
+    drop(occupied);
+    for creation in waiting {
+        assert!(matches!(block_on(creation).unwrap(), UserCreation::Created(_)));
+    }
+    register(&store, "late");
+}
+
+#[test]
+fn a_crowd_with_one_refresh_token_gets_one_successor_and_ends_the_session() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let (_, token) = register(&store, "ada");
+    let rotations = all_at_once(50, |_| present(&store, &token, at(1)));
+    let count = |matches: fn(&Rotation) -> bool| rotations.iter().filter(|(rotation, _)| matches(rotation)).count();
+    assert_eq!(count(|rotation| matches!(rotation, Rotation::Rotated { .. })), 1);
+    assert_eq!(count(|rotation| matches!(rotation, Rotation::Reused { .. })), 1);
+    assert_eq!(count(|rotation| matches!(rotation, Rotation::Invalid)), 48);
+    for (_, successor) in &rotations {
+        assert!(matches!(present(&store, successor, at(2)).0, Rotation::Invalid));
+    }
+}
+
+#[test]
+fn a_crowd_with_one_address_gets_one_account() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let creations = all_at_once(50, |_| block_on(store.create_user(new_user("ada"), Some(new_session().0))).unwrap());
+    let created = creations.iter().filter(|creation| matches!(creation, UserCreation::Created(_))).count();
+    assert_eq!(created, 1);
+    let sessions: i64 = folder.connection().query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).unwrap();
+    assert_eq!(sessions, 1);
+}
+
+#[test]
+fn ten_thousand_refreshes_leave_one_row_a_session_and_a_small_file() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let mut tokens: Vec<_> = (0..50).map(|name| register(&store, name).1).collect();
+    for second in 1..=200 {
+        let begun: Vec<_> = tokens
+            .iter()
+            .map(|token| attempt(token, at(second)))
+            .map(|(attempt, successor)| (begin_waiting(store.rotate_session(attempt)), successor))
+            .collect();
+        tokens = begun
+            .into_iter()
+            .map(|(rotation, successor)| {
+                assert!(matches!(block_on(rotation).unwrap(), Rotation::Rotated { .. }));
+                successor
+            })
+            .collect();
+    }
+    block_on(store.close());
+    drop(store);
+
+    let rows = |table| {
+        let count = format!("SELECT count(*) FROM {table}");
+        folder.connection().query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!((rows("users"), rows("sessions"), rows("endings")), (50, 50, 0));
+    assert!(folder.path().metadata().unwrap().len() < 256 * 1024);
+    let store = folder.open();
+    for token in &tokens {
+        assert!(matches!(present(&store, token, at(201)).0, Rotation::Rotated { .. }));
+    }
+}
+
+#[test]
+fn the_log_shrinks_after_a_burst() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let log = folder.path().with_extension("db-wal");
+    // A reader that stays keeps the log from being reused: it grows far past its limit.
+    let reader = folder.connection();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM users").unwrap();
+    for round in 0..12 {
+        let begun: Vec<_> =
+            (0..200).map(|index| begin(store.create_user(large_user(round * 200 + index), None))).collect();
+        for (creation, progress) in begun {
+            if progress.is_pending() {
+                block_on(creation).unwrap();
+            }
+        }
+    }
+    assert!(log.metadata().unwrap().len() > 9 * 1024 * 1024, "{}", log.metadata().unwrap().len());
+    drop(reader);
+    for name in ["ada", "bob", "eve"] {
+        register(&store, name);
+    }
+    assert!(log.metadata().unwrap().len() <= 8 * 1024 * 1024, "{}", log.metadata().unwrap().len());
+}
+
+fn large_user(name: u32) -> doorward::user::NewUser {
+    let password_hash = doorward::password::PasswordHash::from_stored("x".repeat(4000));
+    doorward::user::NewUser { password_hash, ..new_user(name) }
+}
+
+#[test]
+fn closing_finishes_what_was_accepted() {
+    let folder = Folder::new();
+    let store = folder.open_with(patient());
+    let occupied = folder.occupied();
+    let accepted: Vec<_> = (0..20).map(|name| begin_waiting(store.create_user(new_user(name), None))).collect();
+    let listing = begin_waiting(store.close());
+    drop(occupied);
+    block_on(listing);
+    for creation in accepted {
+        assert!(matches!(begin(creation).1, Poll::Ready(Ok(UserCreation::Created(_)))));
+    }
+    assert!(is_unavailable(&block_on(store.check())));
+    assert!(is_unavailable(&block_on(store.find_credential(&address(1)))));
+    assert!(!folder.path().with_extension("db-wal").exists());
+    assert!(block_on(folder.open().find_credential(&address(19))).unwrap().is_some());
+}
+
+#[test]
+fn a_dropped_store_lets_go_of_the_database() {
+    let folder = Folder::new();
+    let store = folder.open();
+    register(&store, "ada");
+    drop(store);
+    // The last connection to go removes the log.
+    let log = folder.path().with_extension("db-wal");
+    assert!((0..1000).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        !log.exists()
+    }));
+}
+
+fn all_at_once<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let barrier = Barrier::new(count);
+    let act = |index| {
+        barrier.wait();
+        act(index)
+    };
+    thread::scope(|scope| {
+        let act = &act;
+        let threads: Vec<_> = (0..count).map(|index| scope.spawn(move || act(index))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
