@@ -1,0 +1,247 @@
+//! The command line, made from the table of settings, and what it asks for.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use doorward::Role;
+
+use crate::settings::{Flags, SETTINGS, Scope};
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Which command.
+    pub task: Task,
+    /// The settings given as flags.
+    pub flags: Flags,
+}
+
+/// A command with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// `serve`
+    Serve,
+    /// `users …`
+    Users(UsersTask),
+    /// `migrate`
+    Migrate,
+    /// `config show`
+    ConfigShow,
+    /// `config check`
+    ConfigCheck,
+    /// `token inspect`
+    TokenInspect,
+}
+
+/// What is to be done about accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UsersTask {
+    /// Make an account.
+    Create {
+        /// Its address.
+        email: String,
+        /// Its role.
+        role: Role,
+        /// The password comes on standard input instead of being asked for.
+        password_stdin: bool,
+    },
+    /// Print every account.
+    List {
+        /// As JSON instead of a table.
+        json: bool,
+    },
+    /// Print one account.
+    Show(String),
+    /// Switch an account off.
+    Deactivate(String),
+    /// Switch an account on.
+    Reactivate(String),
+    /// Give an account another role.
+    SetRole(String, Role),
+}
+
+/// Reads the command line.
+///
+/// # Errors
+///
+/// [`clap::Error`]: wrong usage, or help or version was asked for; it knows its exit status.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    let Some((name, matches)) = matches.subcommand() else { return Err(incomplete()) };
+    let (task, leaf) = match (name, matches.subcommand()) {
+        ("serve", _) => (Task::Serve, matches),
+        ("migrate", _) => (Task::Migrate, matches),
+        ("config", Some(("show", leaf))) => (Task::ConfigShow, leaf),
+        ("config", Some(("check", leaf))) => (Task::ConfigCheck, leaf),
+        ("token", Some((_, leaf))) => (Task::TokenInspect, leaf),
+        ("users", Some((name, leaf))) => (Task::Users(users_task(name, leaf).ok_or_else(incomplete)?), leaf),
+        _ => return Err(incomplete()),
+    };
+    Ok(Invocation { task, flags: flags(leaf) })
+}
+
+fn incomplete() -> clap::Error {
+    command().error(clap::error::ErrorKind::MissingSubcommand, "a command is missing")
+}
+
+/// The whole command line.
+pub fn command() -> Command {
+    let serving = "Example:\n  doorward serve --bind 127.0.0.1:8000 --data-dir /var/lib/doorward";
+    Command::new("doorward")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Password and token authentication for web backends")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .after_help("Example:\n  doorward serve\n  doorward users create --email ada@example.com --role admin")
+        .subcommand(serving_command(leaf("serve", "Serve the HTTP API until SIGTERM or SIGINT", serving)))
+        .subcommand(users())
+        .subcommand(with_settings(
+            leaf("migrate", "Bring the database to this version's schema", "Example:\n  doorward migrate"),
+            Scope::Everywhere,
+        ))
+        .subcommand(config())
+        .subcommand(
+            group("token", "Look into tokens", "Example:\n  echo \"$TOKEN\" | doorward token inspect").subcommand(
+                with_settings(
+                    leaf(
+                        "inspect",
+                        "Read a token on standard input and say what holds and what does not",
+                        "Example:\n  echo \"$TOKEN\" | doorward token inspect",
+                    ),
+                    Scope::Everywhere,
+                ),
+            ),
+        )
+}
+
+fn users() -> Command {
+    let email = || Arg::new("email").value_name("EMAIL").required(true).help("The account's address");
+    let role = || Arg::new("role").value_name("ROLE").value_parser(Role::from_str).help("user or admin");
+    let create = leaf(
+        "create",
+        "Make an account; asks for its password without showing it",
+        "Example:\n  doorward users create --email ada@example.com --role admin\n  \
+         echo \"$PASSWORD\" | doorward users create --email ada@example.com --password-stdin",
+    )
+    .arg(email().long("email"))
+    .arg(role().long("role").default_value("user"))
+    .arg(switch("password-stdin", "Read the password from standard input, up to the end of its line"));
+    let list = leaf("list", "List all accounts, newest first", "Example:\n  doorward users list --json")
+        .arg(switch("json", "Print JSON instead of a table"));
+    let about_one =
+        |name: &'static str, about: &'static str, example: &'static str| leaf(name, about, example).arg(email());
+    let set_role = about_one(
+        "set-role",
+        "Give an account another role",
+        "Example:\n  doorward users set-role ada@example.com admin",
+    )
+    .arg(role().required(true));
+    let commands = [
+        create,
+        list,
+        about_one("show", "Show an account", "Example:\n  doorward users show ada@example.com"),
+        about_one(
+            "deactivate",
+            "Switch an account off and end its sessions",
+            "Example:\n  doorward users deactivate ada@example.com",
+        ),
+        about_one(
+            "reactivate",
+            "Switch an account on; its old tokens stay dead",
+            "Example:\n  doorward users reactivate ada@example.com",
+        ),
+        set_role,
+    ];
+    group("users", "Make, list and change accounts", "Example:\n  doorward users list")
+        .subcommands(commands.map(|command| with_settings(command, Scope::Everywhere)))
+}
+
+fn config() -> Command {
+    let show = "Print each setting, its value and where it came from; secrets as ***";
+    let check = "Say whether the settings will do";
+    group("config", "Show or check the settings", "Example:\n  doorward config show")
+        .subcommand(serving_command(leaf("show", show, "Example:\n  doorward config show --bind 0.0.0.0:8000")))
+        .subcommand(serving_command(leaf("check", check, "Example:\n  doorward config check --config doorward.toml")))
+}
+
+fn leaf(name: &'static str, about: &'static str, example: &'static str) -> Command {
+    Command::new(name).about(about).after_help(example)
+}
+
+fn group(name: &'static str, about: &'static str, example: &'static str) -> Command {
+    leaf(name, about, example).subcommand_required(true).arg_required_else_help(true)
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+fn serving_command(command: Command) -> Command {
+    with_settings(with_settings(command, Scope::Everywhere), Scope::Serving)
+}
+
+/// The command with a flag for each setting of that scope.
+fn with_settings(command: Command, scope: Scope) -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help_heading("Settings")
+        .help("The settings file [default: doorward.toml, if it is there]");
+    let command = if scope == Scope::Everywhere { command.arg(config) } else { command };
+    command.args(SETTINGS.iter().filter(|setting| setting.scope == scope).map(|setting| {
+        let default = setting.default.map_or_else(String::new, |default| format!(" [default: {default}]"));
+        Arg::new(setting.key)
+            .long(setting.flag())
+            .value_name("VALUE")
+            .allow_hyphen_values(true)
+            .help_heading("Settings")
+            .help(format!("{}{default}", setting.help))
+    }))
+}
+
+fn flags(leaf: &ArgMatches) -> Flags {
+    let text = |key: &str| leaf.try_get_one::<String>(key).ok().flatten();
+    let given = |key: &'static str| text(key).map(|value| (key, value.as_str().into()));
+    Flags {
+        config: leaf.try_get_one::<PathBuf>("config").ok().flatten().cloned(),
+        values: SETTINGS.iter().filter_map(|setting| given(setting.key)).collect(),
+    }
+}
+
+fn users_task(name: &str, leaf: &ArgMatches) -> Option<UsersTask> {
+    let switched_on = |name: &str| leaf.get_flag(name);
+    let email = || leaf.get_one::<String>("email").cloned();
+    let role = || leaf.get_one::<Role>("role").copied();
+    Some(match name {
+        "create" => UsersTask::Create { email: email()?, role: role()?, password_stdin: switched_on("password-stdin") },
+        "list" => UsersTask::List { json: switched_on("json") },
+        "show" => UsersTask::Show(email()?),
+        "deactivate" => UsersTask::Deactivate(email()?),
+        "reactivate" => UsersTask::Reactivate(email()?),
+        "set-role" => UsersTask::SetRole(email()?, role()?),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_has_an_example() {
+        fn walk(command: &Command) {
+            let example = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(example.starts_with("Example:\n  "), "{} has no example", command.get_name());
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&command());
+    }
+}

@@ -1,0 +1,187 @@
+//! `users …`: what an operator does to accounts, on the same library as the server.
+
+use std::io::{self, IsTerminal, Read};
+use std::process::ExitCode;
+
+use doorward::password::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordPolicy};
+use doorward::store::UserQuery;
+use doorward::{Auth, EmailAddress, Role, User};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::output::print_line;
+use crate::application;
+use crate::command_line::UsersTask;
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// How many accounts are read at a time.
+const PAGE: u32 = 500;
+
+/// Does what was asked about accounts.
+pub(crate) fn run(settings: &Settings, task: &UsersTask) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
+    runtime.block_on(async {
+        // A refused address or password comes before anything is made on disk.
+        let work = Work::prepare(task)?;
+        let auth = application::open_for_a_command(settings)?;
+        let outcome = work.perform(&auth).await;
+        auth.close().await;
+        outcome.map(|()| ExitCode::SUCCESS)
+    })
+}
+
+/// A task whose arguments were checked.
+enum Work {
+    Create(EmailAddress, NewPassword, Role),
+    List { json: bool },
+    Show(EmailAddress),
+    SetActive(EmailAddress, bool),
+    SetRole(EmailAddress, Role),
+}
+
+impl Work {
+    fn prepare(task: &UsersTask) -> Result<Self, Failure> {
+        Ok(match task {
+            UsersTask::Create { email, role, password_stdin } => {
+                let email = read_email(email)?;
+                let text = if *password_stdin { password_from_input()? } else { password_from_terminal()? };
+                Self::Create(email, new_password(text)?, *role)
+            }
+            UsersTask::List { json } => Self::List { json: *json },
+            UsersTask::Show(email) => Self::Show(read_email(email)?),
+            UsersTask::Deactivate(email) => Self::SetActive(read_email(email)?, false),
+            UsersTask::Reactivate(email) => Self::SetActive(read_email(email)?, true),
+            UsersTask::SetRole(email, role) => Self::SetRole(read_email(email)?, *role),
+        })
+    }
+
+    async fn perform(self, auth: &Auth) -> Result<(), Failure> {
+        match self {
+            Self::Create(email, password, role) => {
+                let user = auth.create_user(email, &password, role).await.map_err(Failure::because)?;
+                print_line(&format!("created user {}: {} ({})", user.id, user.email.as_str(), user.role))
+            }
+            Self::List { json: true } => list_as_json(auth).await,
+            Self::List { json: false } => {
+                print_line(&format!("{:>6}  {:5}  {:8}  {:20}  email", "id", "role", "active", "created"))?;
+                for_each_user(auth, |user, _| print_line(&row(user))).await
+            }
+            Self::Show(email) => show(&find(auth, &email).await?),
+            Self::SetActive(email, active) => {
+                let id = find(auth, &email).await?.id;
+                let changed = if active { auth.reactivate(id).await } else { auth.deactivate(id).await };
+                let user = changed.map_err(Failure::because)?;
+                let state = if user.is_active { "active" } else { "deactivated, every session ended" };
+                print_line(&format!("user {} ({}) is {state}", user.id, user.email.as_str()))
+            }
+            Self::SetRole(email, role) => {
+                let id = find(auth, &email).await?.id;
+                let user = auth.set_role(id, role).await.map_err(Failure::because)?;
+                print_line(&format!("user {} ({}) has the role {}", user.id, user.email.as_str(), user.role))
+            }
+        }
+    }
+}
+
+fn read_email(text: &str) -> Result<EmailAddress, Failure> {
+    EmailAddress::parse(text).map_err(|invalid| Failure::new(format!("EMAIL is no address: {invalid}")))
+}
+
+async fn find(auth: &Auth, email: &EmailAddress) -> Result<User, Failure> {
+    let user = auth.find_user_by_email(email).await.map_err(Failure::because)?;
+    user.ok_or_else(|| Failure::new(format!("no account has the address {}", email.as_str())))
+}
+
+fn new_password(text: Zeroizing<String>) -> Result<NewPassword, Failure> {
+    let password = Password::new(text).map_err(Failure::because)?;
+    NewPassword::new(password, PasswordPolicy::default()).map_err(Failure::because)
+}
+
+/// The password up to the end of its line; a line break within it is refused rather than dropped.
+fn password_from_input() -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::new());
+    let limit = u64::try_from(PASSWORD_MAX_BYTES + 3).unwrap_or(u64::MAX);
+    let read = io::stdin().lock().take(limit).read_to_string(&mut text);
+    read.map_err(|error| Failure::new(format!("cannot read the password from standard input: {error}")))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.contains('\n') {
+        return Err(Failure::new("standard input has more than one line: give nothing but the password"));
+    }
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+fn password_from_terminal() -> Result<Zeroizing<String>, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new("there is no terminal to ask for the password on: pass it with --password-stdin"));
+    }
+    let ask = |prompt: &str| rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(Failure::because);
+    let password = ask("Password: ")?;
+    let repeated = ask("Again: ")?;
+    if password == repeated { Ok(password) } else { Err(Failure::new("the two passwords differ")) }
+}
+
+/// Reads every account, newest first. Accounts that appear meanwhile move the pages on; none is given twice.
+async fn for_each_user(auth: &Auth, mut visit: impl FnMut(&User, bool) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut last = None;
+    let mut offset = 0;
+    loop {
+        let query = UserQuery { role: None, is_active: None, offset, limit: PAGE };
+        let page = auth.list_users(query).await.map_err(Failure::because)?;
+        for user in &page.users {
+            if last.is_none_or(|last| user.id < last) {
+                visit(user, last.is_none())?;
+                last = Some(user.id);
+            }
+        }
+        offset += u64::from(PAGE);
+        if offset >= page.total || page.users.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+async fn list_as_json(auth: &Auth) -> Result<(), Failure> {
+    print_line("[")?;
+    let mut previous: Option<String> = None;
+    for_each_user(auth, |user, _| {
+        let line = format!("  {}", as_json(user));
+        previous.replace(line).map_or(Ok(()), |line| print_line(&format!("{line},")))
+    })
+    .await?;
+    if let Some(line) = previous {
+        print_line(&line)?;
+    }
+    print_line("]")
+}
+
+fn as_json(user: &User) -> serde_json::Value {
+    json!({
+        "id": user.id.value(),
+        "email": user.email.as_str(),
+        "full_name": user.full_name,
+        "role": user.role.as_str(),
+        "is_active": user.is_active,
+        "created_at": created(user),
+    })
+}
+
+fn row(user: &User) -> String {
+    let active = if user.is_active { "yes" } else { "no" };
+    format!("{:>6}  {:5}  {active:8}  {:20}  {}", user.id, user.role.as_str(), created(user), user.email.as_str())
+}
+
+fn show(user: &User) -> Result<(), Failure> {
+    let active = if user.is_active { "yes" } else { "no" };
+    print_line(&format!("id       {}", user.id))?;
+    print_line(&format!("email    {}", user.email.as_str()))?;
+    print_line(&format!("role     {}", user.role))?;
+    print_line(&format!("active   {active}"))?;
+    print_line(&format!("created  {}", created(user)))
+}
+
+/// When the account was made: RFC 3339, UTC, whole seconds.
+fn created(user: &User) -> String {
+    jiff::Timestamp::from_second(user.created_at.seconds()).map_or_else(|_| "?".to_owned(), |moment| moment.to_string())
+}

@@ -1,0 +1,34 @@
+//! Housekeeping: what is long dead leaves the store, a little at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward::Auth;
+
+/// The time between two rounds.
+const INTERVAL: Duration = Duration::from_secs(600);
+/// The time between two batches of a round, in which others may write.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Purges the store at intervals, for ever.
+pub(super) async fn run(auth: Arc<Auth>) {
+    let mut rounds = tokio::time::interval(INTERVAL);
+    loop {
+        rounds.tick().await;
+        let mut purged = 0;
+        loop {
+            match auth.purge().await {
+                Ok(0) => break,
+                Ok(rows) => purged += rows,
+                Err(error) => {
+                    tracing::warn!(event = "purge_failed", %error);
+                    break;
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        if purged > 0 {
+            tracing::info!(event = "purged", rows = purged);
+        }
+    }
+}

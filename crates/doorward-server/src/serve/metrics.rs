@@ -1,0 +1,151 @@
+//! Metrics in Prometheus' text format, on a listener of their own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use doorward::Auth;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::connections::Counts;
+
+/// Upper bounds of the latency histogram, in seconds: from a revocation probe to a queue for hashing.
+const LATENCY_BUCKETS: [f64; 12] = [0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// What is counted about requests, and the registry that everything is read from.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    durations: Family<Asked, Histogram, fn() -> Histogram>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    route: Arc<str>,
+    method: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: Arc<str>,
+    method: &'static str,
+    status: u16,
+}
+
+impl Metrics {
+    pub(super) fn new(auth: Arc<Auth>, counts: Arc<Counts>) -> Self {
+        let mut registry = Registry::with_prefix("doorward");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program that runs", build);
+        let requests = Family::default();
+        registry.register("http_requests", "Requests answered", requests.clone());
+        let durations: Family<Asked, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS));
+        let help = "Time from a request's head to its answer";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
+        registry.register_collector(Box::new(Readings { auth, counts, start: start_of_process() }));
+        Self { registry, requests, durations }
+    }
+
+    fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// The routes of the metrics listener.
+pub(super) fn routes(metrics: Arc<Metrics>) -> Router {
+    Router::new().route("/metrics", get(render)).with_state(metrics)
+}
+
+async fn render(State(metrics): State<Arc<Metrics>>) -> Response {
+    match metrics.text() {
+        Ok(text) => {
+            ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// The router with every request counted.
+pub(super) fn observed(router: Router, metrics: &Arc<Metrics>) -> Router {
+    router.layer(middleware::from_fn_with_state(Arc::clone(metrics), observe))
+}
+
+async fn observe(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    #[expect(clippy::disallowed_methods, reason = "measures how long the answer took")]
+    let start = Instant::now();
+    // The template and never the path sent: the labels stay few whatever is asked for.
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| Arc::from("none"), |path| path.as_str().into());
+    let asked = Asked { route, method: known(request.method()) };
+    let response = next.run(request).await;
+    metrics.durations.get_or_create(&asked).observe(start.elapsed().as_secs_f64());
+    let answered = Answered { route: asked.route, method: asked.method, status: response.status().as_u16() };
+    metrics.requests.get_or_create(&answered).inc();
+    response
+}
+
+/// The method's name if it is one of HTTP's: anybody could make up others.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures how long the process has been up")]
+fn start_of_process() -> Instant {
+    Instant::now()
+}
+
+/// What is read at the moment somebody asks.
+#[derive(Debug)]
+struct Readings {
+    auth: Arc<Auth>,
+    counts: Arc<Counts>,
+    start: Instant,
+}
+
+impl Collector for Readings {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let _ = &self.auth;
+        gauge(&mut encoder, "uptime_seconds", "Time since the start", self.start.elapsed().as_secs_f64())?;
+        let open = u32::try_from(self.counts.open()).unwrap_or(u32::MAX);
+        gauge(&mut encoder, "connections_open", "Connections open now", open.into())?;
+        counter(&mut encoder, "connections_refused", "Connections past max_connections", self.counts.refused())
+    }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
+    let gauge = ConstGauge::new(value);
+    gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+}
+
+fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    let counter = ConstCounter::new(value);
+    counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
+}

@@ -1,0 +1,146 @@
+//! `serve`: from the settings to an orderly end.
+
+mod connections;
+mod housekeeping;
+mod metrics;
+mod signals;
+pub(crate) mod warnings;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use doorward::Auth;
+use doorward_axum::RouterOptions;
+use tokio::net::TcpListener;
+
+use self::connections::{Connections, Limits};
+use self::metrics::Metrics;
+use self::signals::Signals;
+use crate::application;
+use crate::failure::Failure;
+use crate::logging;
+use crate::settings::Settings;
+
+/// Connections served at once where metrics are read.
+const METRICS_CONNECTIONS: usize = 16;
+/// How long the runtime may take to let go of its threads.
+const RUNTIME_END: Duration = Duration::from_secs(1);
+
+/// Serves until a signal to stop, then ends in order.
+pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
+    logging::start(settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::because)?;
+    let outcome = runtime.block_on(serve(settings));
+    runtime.shutdown_timeout(RUNTIME_END);
+    match outcome {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // With errors switched off the reason goes out unformatted rather than not at all.
+        Err(failure) if !tracing::enabled!(tracing::Level::ERROR) => Err(failure),
+        Err(failure) => {
+            tracing::error!(event = "failed", "{failure}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+async fn serve(settings: &Settings) -> Result<(), Failure> {
+    let mut signals = Signals::listen().map_err(Failure::because)?;
+    let auth = Arc::new(application::open_for_serving(settings)?);
+    let outcome = serve_until_stopped(settings, &auth, &mut signals).await;
+    let forced = || Failure::new("stopped at once by a second signal");
+    if matches!(outcome, Ok(Ending::Forced)) {
+        return Err(forced());
+    }
+    tokio::select! {
+        () = auth.close() => {}
+        _ = signals.next() => return Err(forced()),
+    }
+    outcome?;
+    tracing::info!(event = "stopped", "stopped");
+    Ok(())
+}
+
+/// How serving came to its end.
+enum Ending {
+    /// Requests under way were finished, or had their time.
+    Orderly,
+    /// A second signal.
+    Forced,
+}
+
+async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mut Signals) -> Result<Ending, Failure> {
+    let listener = bind("bind", settings.bind).await?;
+    let metrics_listener = match settings.metrics_bind {
+        Some(address) => Some(bind("metrics_bind", address).await?),
+        None => None,
+    };
+    let connections = Connections::new(limits(settings, settings.max_connections));
+    let mut router = doorward_axum::router(Arc::clone(auth), &router_options(settings));
+    if let Some(listener) = metrics_listener {
+        let metrics = Arc::new(Metrics::new(Arc::clone(auth), connections.counts()));
+        router = metrics::observed(router, &metrics);
+        tracing::info!(event = "metrics", "metrics on http://{}/metrics", address_of(&listener)?);
+        let separate = Connections::new(limits(settings, METRICS_CONNECTIONS));
+        tokio::spawn(separate.serve(listener, metrics::routes(metrics), std::future::pending()));
+    }
+    announce(settings, &listener)?;
+    let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(auth)));
+    let ending = serve_connections(settings, connections, (listener, router), signals).await;
+    housekeeping.abort();
+    Ok(ending)
+}
+
+async fn serve_connections(
+    settings: &Settings,
+    connections: Connections,
+    (listener, router): (TcpListener, Router),
+    signals: &mut Signals,
+) -> Ending {
+    let stop = async {
+        let signal = signals.next().await;
+        tracing::info!(event = "stopping", signal, "stopping: no new connections, requests under way may finish");
+    };
+    let open = connections.serve(listener, router, stop).await;
+    tokio::select! {
+        () = open.shutdown() => Ending::Orderly,
+        () = tokio::time::sleep(settings.shutdown_grace) => {
+            tracing::warn!(event = "drain_cut", "shutdown_grace_seconds are over: cutting requests under way");
+            Ending::Orderly
+        }
+        _ = signals.next() => Ending::Forced,
+    }
+}
+
+fn limits(settings: &Settings, max_connections: usize) -> Limits {
+    Limits { max_connections, header_timeout: settings.header_timeout }
+}
+
+fn router_options(settings: &Settings) -> RouterOptions {
+    let mut options = RouterOptions::default();
+    options.allowed_origins.clone_from(&settings.allowed_origins);
+    options.trusted_proxies.clone_from(&settings.trusted_proxies);
+    options
+}
+
+async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| Failure::new(format!("cannot listen on {setting} = {address}: {error}")))
+}
+
+fn address_of(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(Failure::because)
+}
+
+/// Says where it listens, where its data is, and what is unsafe about the settings.
+fn announce(settings: &Settings, listener: &TcpListener) -> Result<(), Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(event = "starting", version, database = %settings.database.display(), "doorward {version}");
+    for warning in warnings::warnings(settings) {
+        tracing::warn!(event = "insecure", "{warning}");
+    }
+    tracing::info!(event = "listening", "listening on http://{}", address_of(listener)?);
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! What is unsafe about the settings.
+
+use crate::data_dir::{is_open_to_others, secret_path};
+use crate::settings::Settings;
+
+/// A line for each thing that is unsafe about these settings.
+pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if settings.hash_parameters.is_below_recommendation() {
+        warnings.push(
+            "password hashing is cheaper than recommended: passwords are easy to guess from a stolen database"
+                .to_owned(),
+        );
+    }
+    if !settings.rate_limit_enabled {
+        warnings.push("rate_limit_enabled is false: nobody is kept from guessing passwords".to_owned());
+    } else if !crate::application::RATE_LIMITS_BUILT {
+        warnings.push("rate limits are not built yet: only the price of hashing slows guessing down".to_owned());
+    }
+    if !settings.bind.ip().is_loopback() {
+        warnings
+            .push(format!("bind = {}: plain HTTP on a network; put a proxy that speaks TLS before it", settings.bind));
+    }
+    if settings.metrics_bind.is_some_and(|address| !address.ip().is_loopback()) {
+        warnings.push("metrics_bind is on a network: anybody there can read the metrics".to_owned());
+    }
+    for path in [settings.data_dir.clone(), secret_path(&settings.data_dir), settings.database.clone()] {
+        if is_open_to_others(&path) {
+            warnings.push(format!("{} is open to other users of the machine: chmod go= it", path.display()));
+        }
+    }
+    warnings
+}

@@ -1,0 +1,240 @@
+//! Every setting in one table: the command line, the reference and the checks are made from it.
+
+/// One setting, spelled the same in the file, in the environment (upper case) and as a flag (kebab case).
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in `doorward.toml`.
+    pub key: &'static str,
+    /// What holds when nobody says otherwise. `None`: nothing, or derived as the help says.
+    pub default: Option<&'static str>,
+    /// A value that would do, for errors and help.
+    pub example: &'static str,
+    /// One line for a person.
+    pub help: &'static str,
+    /// How much of it may be shown.
+    pub secrecy: Secrecy,
+    /// Which commands take it as a flag.
+    pub scope: Scope,
+    /// Whether it holds several values: a TOML array, or text separated by commas.
+    pub is_list: bool,
+}
+
+/// How much of a setting may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrecy {
+    /// All of it.
+    Public,
+    /// All but the password in a URL. May come from a file named by `KEY_FILE`.
+    Url,
+    /// Nothing. May come from a file named by `KEY_FILE`.
+    Secret,
+}
+
+/// Which commands take a setting as a flag. File and environment hold for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every command that needs settings.
+    Everywhere,
+    /// `serve` and `config`.
+    Serving,
+}
+
+impl Setting {
+    /// The name of its environment variable.
+    pub fn variable(&self) -> String {
+        self.key.to_uppercase()
+    }
+
+    /// Its flag without the dashes before it.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// The setting of that key.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+}
+
+const PLAIN: Setting = Setting {
+    key: "",
+    default: None,
+    example: "",
+    help: "",
+    secrecy: Secrecy::Public,
+    scope: Scope::Serving,
+    is_list: false,
+};
+
+/// All settings, in the order in which people meet them.
+pub static SETTINGS: [Setting; 21] = [
+    Setting {
+        key: "bind",
+        default: Some("127.0.0.1:8000"),
+        example: "127.0.0.1:8000",
+        help: "Address and port to listen on; port 0 takes a free one",
+        ..PLAIN
+    },
+    Setting {
+        key: "data_dir",
+        default: Some("./doorward-data"),
+        example: "/var/lib/doorward",
+        help: "Folder of the embedded database and of a secret made on first start (mode 0700)",
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "database_url",
+        example: "sqlite:///var/lib/doorward/doorward.db",
+        help: "Where accounts and sessions are kept [default: sqlite://<data_dir>/doorward.db]",
+        secrecy: Secrecy::Url,
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "secret_key",
+        example: "what `openssl rand -base64 48` prints",
+        help: "Signs access tokens, 32 bytes or more; prefer SECRET_KEY_FILE, other users of the machine can see a flag \
+               [default: made on first start in <data_dir>/secret.key]",
+        secrecy: Secrecy::Secret,
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "secret_key_previous",
+        example: "the secret_key before this one",
+        help: "Older secrets whose tokens are still accepted, separated by commas",
+        secrecy: Secrecy::Secret,
+        scope: Scope::Everywhere,
+        is_list: true,
+        ..PLAIN
+    },
+    Setting {
+        key: "access_token_expire_minutes",
+        default: Some("15"),
+        example: "15",
+        help: "How long an access token is good",
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "refresh_token_expire_days",
+        default: Some("7"),
+        example: "7",
+        help: "How long a refresh token is good, from its issue",
+        ..PLAIN
+    },
+    Setting {
+        key: "refresh_reuse_grace_seconds",
+        default: Some("0"),
+        example: "10",
+        help: "How long a spent refresh token may come back and get the same successor; 0: never",
+        ..PLAIN
+    },
+    Setting {
+        key: "password_hash_memory_kib",
+        default: Some("65536"),
+        example: "65536",
+        help: "Argon2id: memory of one hash, in KiB",
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "password_hash_iterations",
+        default: Some("3"),
+        example: "3",
+        help: "Argon2id: passes over the memory",
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "password_hash_lanes",
+        default: Some("4"),
+        example: "4",
+        help: "Argon2id: lanes of the memory",
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "password_hash_budget_mib",
+        example: "512",
+        help: "Memory that hashing may use in all [default: one hash a core]",
+        ..PLAIN
+    },
+    Setting {
+        key: "allowed_origins",
+        example: "https://app.example.com",
+        help: "Origins whose pages may call from a browser, separated by commas",
+        is_list: true,
+        ..PLAIN
+    },
+    Setting {
+        key: "trusted_proxies",
+        example: "10.0.0.0/8",
+        help: "Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas",
+        is_list: true,
+        ..PLAIN
+    },
+    Setting {
+        key: "rate_limit_enabled",
+        default: Some("true"),
+        example: "true",
+        help: "Whether login, registration and recovery are limited; false is for load tests",
+        ..PLAIN
+    },
+    Setting {
+        key: "max_connections",
+        default: Some("4096"),
+        example: "4096",
+        help: "Connections served at once; one more is told 503",
+        ..PLAIN
+    },
+    Setting {
+        key: "header_timeout_seconds",
+        default: Some("15"),
+        example: "15",
+        help: "How long a connection may wait or dawdle until the head of its next request is complete",
+        ..PLAIN
+    },
+    Setting {
+        key: "shutdown_grace_seconds",
+        default: Some("30"),
+        example: "30",
+        help: "How long requests under way may take to finish after SIGTERM",
+        ..PLAIN
+    },
+    Setting {
+        key: "metrics_bind",
+        example: "127.0.0.1:9000",
+        help: "Address and port of the Prometheus metrics [default: none]",
+        ..PLAIN
+    },
+    Setting {
+        key: "log_level",
+        default: Some("info"),
+        example: "info",
+        help: "error, warn, info, debug, trace or off, also by module: info,doorward=debug",
+        ..PLAIN
+    },
+    Setting {
+        key: "log_format",
+        default: Some("auto"),
+        example: "json",
+        help: "text, json, or auto: text on a terminal, json otherwise. Logs go to stderr",
+        ..PLAIN
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_plain() {
+        for (index, setting) in SETTINGS.iter().enumerate() {
+            assert!(setting.key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{}", setting.key);
+            assert!(SETTINGS[..index].iter().all(|other| other.key != setting.key), "{} stands twice", setting.key);
+            assert!(!setting.help.is_empty() && !setting.example.is_empty());
+        }
+    }
+}

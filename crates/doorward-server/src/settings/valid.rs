@@ -1,0 +1,225 @@
+//! Raw settings become valid settings, or every fault there is.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Uri};
+use doorward::password::{HashParameters, InvalidParameters};
+use doorward::session::RefreshRules;
+use doorward_axum::TrustedProxies;
+use tracing_subscriber::EnvFilter;
+
+use super::fault::{SettingFault, SettingFaults};
+use super::raw::{RawSettings, RawValue, Source};
+use super::table::{Secrecy, Setting};
+use super::{LogFormat, Secret, Settings};
+
+const MAKE_SECRET: &str = "make a good one with: openssl rand -base64 48";
+/// What is wrong with one value, as the end of a sentence.
+type Problem = String;
+
+/// Reads every setting before giving up on any, so that all faults come at once.
+pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
+    let mut door = Door { raw, faults: raw.faults.clone() };
+    let bind = door.read("bind", socket_address);
+    let data_dir = door.read("data_dir", folder);
+    let database = door.optional("database_url", sqlite_file);
+    let secret_key = door.optional("secret_key", secret);
+    let secret_key_previous = door.list("secret_key_previous", secret);
+    let access_minutes = door.number("access_token_expire_minutes", 1..=1440);
+    let refresh_days = door.number("refresh_token_expire_days", 1..=3650);
+    let grace_seconds = door.number("refresh_reuse_grace_seconds", 0..=300);
+    let hash_parameters = hash_parameters(&mut door);
+    let hash_budget_mib = hash_budget(&mut door, hash_parameters);
+    let allowed_origins = door.list("allowed_origins", origin);
+    let trusted_proxies = door.list("trusted_proxies", network);
+    let rate_limit_enabled = door.read("rate_limit_enabled", yes_or_no);
+    let max_connections = door.number("max_connections", 1..=1_000_000);
+    let header_seconds = door.number("header_timeout_seconds", 1..=3600);
+    let shutdown_seconds = door.number("shutdown_grace_seconds", 0..=3600);
+    let metrics_bind = door.optional("metrics_bind", socket_address);
+    let log_filter = door.read("log_level", log_filter);
+    let log_format = door.read("log_format", log_format);
+    let faults = std::mem::take(&mut door.faults);
+    let complete = move || {
+        let data_dir = data_dir?;
+        Some(Settings {
+            bind: bind?,
+            database: database?.unwrap_or_else(|| data_dir.join("doorward.db")),
+            data_dir,
+            secret_key: secret_key?,
+            secret_key_previous: secret_key_previous?,
+            access_token_lifetime: Duration::from_secs(60 * u64::from(access_minutes?)),
+            refresh_rules: RefreshRules {
+                lifetime: Duration::from_secs(24 * 60 * 60 * u64::from(refresh_days?)),
+                reuse_grace: Duration::from_secs(u64::from(grace_seconds?)),
+            },
+            hash_parameters: hash_parameters?,
+            hash_budget_mib: hash_budget_mib?,
+            allowed_origins: allowed_origins?,
+            trusted_proxies: TrustedProxies::parse(trusted_proxies?.iter().map(String::as_str)).ok()?,
+            rate_limit_enabled: rate_limit_enabled?,
+            max_connections: usize::try_from(max_connections?).ok()?,
+            header_timeout: Duration::from_secs(u64::from(header_seconds?)),
+            shutdown_grace: Duration::from_secs(u64::from(shutdown_seconds?)),
+            metrics_bind: metrics_bind?,
+            log_filter: log_filter?,
+            log_format: log_format?,
+        })
+    };
+    if faults.is_empty() { complete().ok_or(SettingFaults(faults)) } else { Err(SettingFaults(faults)) }
+}
+
+fn hash_parameters(door: &mut Door<'_>) -> Option<HashParameters> {
+    let memory_kib = door.number("password_hash_memory_kib", 8..=u32::MAX);
+    let iterations = door.number("password_hash_iterations", 1..=u32::MAX);
+    let lanes = door.number("password_hash_lanes", 1..=u32::MAX);
+    let invalid = match HashParameters::new(memory_kib?, iterations?, lanes?) {
+        Ok(parameters) => return Some(parameters),
+        Err(invalid) => invalid,
+    };
+    let key = match invalid {
+        InvalidParameters::Lanes => "password_hash_lanes",
+        InvalidParameters::Memory => "password_hash_memory_kib",
+        _ => "password_hash_iterations",
+    };
+    door.fault(key, format!("will not do: {invalid}"));
+    None
+}
+
+#[expect(clippy::option_option, reason = "a fault and an unset setting are different things")]
+fn hash_budget(door: &mut Door<'_>, parameters: Option<HashParameters>) -> Option<Option<u32>> {
+    let budget = door.optional("password_hash_budget_mib", |text| whole_number(text, 1..=u32::MAX))?;
+    let one_hash = parameters?.memory_kib();
+    if budget.is_some_and(|budget| u64::from(budget) * 1024 < u64::from(one_hash)) {
+        door.fault("password_hash_budget_mib", format!("is less than the {one_hash} KiB of one hash"));
+        return None;
+    }
+    Some(budget)
+}
+
+/// Lets values in and collects the faults of the others.
+struct Door<'a> {
+    raw: &'a RawSettings,
+    faults: Vec<SettingFault>,
+}
+
+impl Door<'_> {
+    /// A setting that always has a value, if only its default.
+    fn read<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<T> {
+        self.optional(key, parse).flatten()
+    }
+
+    /// A setting that may be unset: `Some(None)`. The outer `None` stands for a fault.
+    #[expect(clippy::option_option, reason = "a fault and an unset setting are different things")]
+    fn optional<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Option<T>> {
+        match self.raw.value(key).map(|value| parse(value.text())) {
+            None => Some(None),
+            Some(Ok(value)) => Some(Some(value)),
+            Some(Err(problem)) => {
+                self.fault(key, problem);
+                None
+            }
+        }
+    }
+
+    fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
+        let Some(value) = self.raw.value(key) else { return Some(Vec::new()) };
+        let parsed: Result<_, _> = value.parts.iter().map(|part| parse(part.as_str())).collect();
+        parsed.map_err(|problem| self.fault(key, problem)).ok()
+    }
+
+    fn number(&mut self, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        self.read(key, |text| whole_number(text, range.clone()))
+    }
+
+    fn fault(&mut self, key: &str, problem: Problem) {
+        let setting = Setting::find(key);
+        let is_secret = setting.is_some_and(|setting| setting.secrecy == Secrecy::Secret);
+        let example = setting.map_or("", |setting| setting.example);
+        let remedy = if is_secret { MAKE_SECRET.to_owned() } else { format!("for example {example}") };
+        let source = self.raw.value(key).map_or(Source::Default, |RawValue { source, .. }| source.clone());
+        self.faults.push(SettingFault { setting: key.to_owned(), source, problem, remedy });
+    }
+}
+
+fn shown(text: &str) -> String {
+    let shortened: String = text.chars().take(80).collect();
+    format!("{shortened:?}")
+}
+
+fn whole_number(text: &str, range: RangeInclusive<u32>) -> Result<u32, Problem> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("is {}, not a whole number from {} to {}", shown(text), range.start(), range.end()))
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, Problem> {
+    text.parse().map_err(|_| format!("is {}, not an IP address and a port", shown(text)))
+}
+
+fn yes_or_no(text: &str) -> Result<bool, Problem> {
+    text.parse().map_err(|_| format!("is {}, neither true nor false", shown(text)))
+}
+
+fn folder(text: &str) -> Result<PathBuf, Problem> {
+    if text.is_empty() { Err("is empty".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+/// The file of `sqlite://PATH`. What is refused is not repeated: a URL may hold a password.
+fn sqlite_file(text: &str) -> Result<PathBuf, Problem> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Err("asks for PostgreSQL, and this build has no PostgreSQL store yet".to_owned());
+    }
+    let path = text.strip_prefix("sqlite://").ok_or("does not begin with sqlite://")?;
+    if path.is_empty() || path.contains(['?', '#']) || path.starts_with(':') {
+        return Err("names no file after sqlite://".to_owned());
+    }
+    Ok(PathBuf::from(path))
+}
+
+fn secret(text: &str) -> Result<Secret, Problem> {
+    if text.is_empty() {
+        return Err("is refused: it is empty".to_owned());
+    }
+    Secret::new(text.to_owned().into()).map_err(|weak| format!("is refused: {weak}"))
+}
+
+/// An origin as browsers send it: scheme, host and perhaps a port, all lower case, nothing after.
+fn origin(text: &str) -> Result<HeaderValue, Problem> {
+    let problem = || format!("has {}, not scheme://host with perhaps a port and nothing after", shown(text));
+    let uri: Uri = text.parse().map_err(|_| problem())?;
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let authority = uri.authority().ok_or_else(problem)?;
+    let canonical = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());
+    let is_origin = is_web && canonical == text && text == text.to_lowercase() && !text.contains(['*', '@']);
+    if is_origin { HeaderValue::from_str(text).map_err(|_| problem()) } else { Err(problem()) }
+}
+
+fn network(text: &str) -> Result<String, Problem> {
+    TrustedProxies::parse([text])
+        .map(|_| text.to_owned())
+        .map_err(|_| format!("has {}, neither an IP address nor a network", shown(text)))
+}
+
+fn log_filter(text: &str) -> Result<String, Problem> {
+    let problem = || format!("is {}, not a level or list of module=level", shown(text));
+    let known =
+        |level: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&level.to_lowercase().as_str());
+    // `EnvFilter` takes a lone word for a module's name, so that a misspelled level would silence everything.
+    let each_is_known = text.split(',').all(|directive| known(directive.rsplit('=').next().unwrap_or_default().trim()));
+    if !each_is_known {
+        return Err(problem());
+    }
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| problem())
+}
+
+fn log_format(text: &str) -> Result<LogFormat, Problem> {
+    match text {
+        "auto" => Ok(LogFormat::Auto),
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("is {}, none of auto, text, json", shown(text))),
+    }
+}
