@@ -26,8 +26,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a connection past the bound is told.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    content-length: 59\r\nretry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
-    {\"detail\":\"Service is overloaded, retry\",\"code\":\"OVERLOADED\"}";
+    content-length: 53\r\nretry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
+    {\"detail\":\"Server is overloaded\",\"code\":\"OVERLOADED\"}";
 
 /// The bounds of what clients may take.
 #[derive(Debug, Clone, Copy)]

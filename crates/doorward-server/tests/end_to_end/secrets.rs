@@ -64,7 +64,7 @@ fn no_log_line_holds_a_secret_of_the_run() {
 
     let (status, log) = server.stop();
     assert!(status.success());
-    assert!(log.lines().count() > 30, "the log is too short to prove anything");
+    assert!(log.lines().count() > 20, "the log is too short to prove anything: {log}");
     for secret in &secrets {
         assert!(!log.contains(secret.as_str()), "the log holds {secret}");
         for answer in &refused {
@@ -107,11 +107,10 @@ fn the_command_line_shows_no_secret() {
             "--role",
             "admin",
             "--password-stdin",
-            "--log-level",
-            "trace",
         ])
         .args(CHEAP)
         .env("SECRET_KEY", SECRET_KEY)
+        .env("LOG_LEVEL", "trace")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
