@@ -124,14 +124,13 @@ impl ApiError {
 
 impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
-        let overloaded = |after| Self::retry_later("OVERLOADED", "The service is overloaded. Try again later.", after);
+        let overloaded = |after| Self::retry_later("OVERLOADED", "Server is overloaded", after);
         match &fault {
             Fault::Hashing(HashingError::Overloaded { retry_after }) => overloaded(*retry_after),
             Fault::Store(StoreError::Overloaded) => overloaded(Duration::from_secs(1)),
             Fault::Store(error) => {
                 tracing::error!(event = "store_unavailable", %error);
-                let detail = "The service is temporarily unavailable. Try again later.";
-                Self::retry_later("STORE_UNAVAILABLE", detail, Duration::from_secs(1))
+                Self::retry_later("STORE_UNAVAILABLE", "Storage is unavailable", Duration::from_secs(1))
             }
             other => {
                 tracing::error!(event = "internal_error", error = %other);

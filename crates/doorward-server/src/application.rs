@@ -13,9 +13,6 @@ use crate::data_dir;
 use crate::failure::Failure;
 use crate::settings::{Secret, Settings};
 
-/// Whether there is anything that `rate_limit_enabled` switches on.
-pub(crate) const RATE_LIMITS_BUILT: bool = false;
-
 /// Opens everything for serving: as many hashing threads as cores and budget allow.
 pub(crate) fn open_for_serving(settings: &Settings) -> Result<Auth, Failure> {
     let parameters = settings.hash_parameters;

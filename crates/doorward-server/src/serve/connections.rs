@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 /// Header lines of one request.
@@ -24,10 +25,12 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause when the system gives no more file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The least time between two log lines about refused connections.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 /// What a connection past the bound is told.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    content-length: 61\r\nretry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
-    {\"detail\":\"Service is overloaded, retry\",\"code\":\"OVERLOADED\"}";
+    content-length: 76\r\nretry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
+    {\"detail\":\"The service is overloaded. Try again later.\",\"code\":\"OVERLOADED\"}";
 
 /// The bounds of what clients may take.
 #[derive(Debug, Clone, Copy)]
@@ -102,19 +105,19 @@ impl Connections {
     }
 
     async fn accept(&self, listener: TcpListener, router: Router) {
-        let mut is_full = false;
+        let mut warned_at: Option<Instant> = None;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let permit = Arc::clone(&self.permits).try_acquire_owned().ok();
-                    if permit.is_none() && !is_full {
-                        tracing::warn!(event = "connections_refused", "max_connections are open: refusing more");
-                    }
-                    is_full = permit.is_none();
-                    match permit {
-                        Some(permit) => self.spawn(stream, peer, router.clone(), permit),
-                        None => self.refuse(stream),
-                    }
+                    let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+                        self.refuse(stream);
+                        if warned_at.is_none_or(|moment| moment.elapsed() > WARNING_INTERVAL) {
+                            warned_at = Some(Instant::now());
+                            tracing::warn!(event = "connections_refused", "max_connections are open: refusing more");
+                        }
+                        continue;
+                    };
+                    self.spawn(stream, peer, router.clone(), permit);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {

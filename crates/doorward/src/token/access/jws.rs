@@ -122,7 +122,7 @@ mod tests {
         for text in ["A", "AAAAA", "AB", "AAB", "A/AA", "+AAA", "AA=="] {
             assert_eq!(decodes(text), None, "{text}");
         }
-        for length in [4, 32, 44, 76, 128] {
+        for length in [4, 44, 76] {
             for place in 0..length {
                 for byte in (0..128).filter(|byte| !ALPHABET.contains(byte)) {
                     let mut text = "A".repeat(length).into_bytes();

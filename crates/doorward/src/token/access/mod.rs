@@ -22,6 +22,8 @@ mod claims;
 mod header;
 mod json;
 mod jws;
+#[cfg(test)]
+mod vectors;
 
 use std::fmt;
 use std::time::Duration;
@@ -202,4 +204,54 @@ pub fn decode_access_token(
     let mut buffer = jws::EMPTY;
     let payload = jws::verify(token, keyring, &rules.algorithms, &mut buffer).ok_or(AccessTokenError::Invalid)?;
     claims::verify(payload, rules, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::keyring::SecretKey;
+
+    /// Fixed to the last byte: a change of what we write is a change for everybody who reads it. PyJWT agrees:
+    ///
+    /// ```text
+    /// python3 -c 'import jwt, sys; print(jwt.decode(sys.argv[1], sys.argv[2], ["HS256"], {"verify_exp": False},
+    ///     audience="clients", issuer="doorward"))' TOKEN SECRET
+    /// ```
+    #[test]
+    fn a_token_is_written_as_ever() {
+        let keyring = Keyring::new(SecretKey::new("kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP").unwrap(), Vec::new());
+        let rules = AccessTokenRules {
+            issuer: Some("doorward".to_owned()),
+            audience: Some("clients".to_owned()),
+            ..AccessTokenRules::default()
+        };
+        let subject = Subject {
+            user_id: UserId::new(42).unwrap(),
+            role: Role::Admin,
+            session: Some(SessionId::from_uuid(Uuid::from_u128(0x0f0e_0d0c_0b0a_4908_8706_0504_0302_0100))),
+        };
+        let id = Uuid::from_u128(0x0001_0203_0405_4607_8809_0a0b_0c0d_0e0f);
+        let now = Timestamp::from_micros(1_700_000_000_999_999);
+        let token = sign(subject, id, &keyring, &rules, now);
+        assert_eq!(
+            token.reveal(),
+            concat!(
+                "eyJhbGciOiJIUzI1NiIsImtpZCI6ImpuRHY1Z1pOOGJHQSIsInR5cCI6IkpXVCJ9.",
+                "eyJzdWIiOiI0MiIsInJvbGUiOiJhZG1pbiIsImp0aSI6IjAwMDEwMjAzLTA0MDUtNDYwNy04ODA5LTBhMGIwYzBkMGUwZiIsImlh",
+                "dCI6MTcwMDAwMDAwMCwiZXhwIjoxNzAwMDAwOTAwLCJzaWQiOiIwZjBlMGQwYy0wYjBhLTQ5MDgtODcwNi0wNTA0MDMwMjAxMDAi",
+                "LCJpc3MiOiJkb29yd2FyZCIsImF1ZCI6ImNsaWVudHMifQ.",
+                "Hd7FccLJEC18bvrr5qx3dUa92idneCopJMqv8t0PdqM",
+            )
+        );
+        let verified = decode_access_token(token.reveal(), &keyring, &rules, now).unwrap();
+        assert_eq!((verified.subject(), verified.id()), (subject, id));
+        assert_eq!(verified.issued_at(), Timestamp::from_seconds(1_700_000_000));
+        assert_eq!(verified.expires_at(), Timestamp::from_seconds(1_700_000_900));
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let token = AccessToken(Zeroizing::new("eyJ".to_owned()));
+        assert_eq!(format!("{token:?}"), "AccessToken(…)");
+    }
 }

@@ -1,5 +1,7 @@
 //! The secrets that sign access tokens.
 
+#[cfg(test)]
+mod vectors;
 mod weakness;
 
 use std::fmt;
