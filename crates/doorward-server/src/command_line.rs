@@ -167,7 +167,8 @@ fn config() -> Command {
 }
 
 fn leaf(name: &'static str, about: &'static str, example: &'static str) -> Command {
-    Command::new(name).about(about).after_help(example)
+    // Of a flag given twice the later wins, so that a script's defaults can be added to.
+    Command::new(name).about(about).after_help(example).args_override_self(true)
 }
 
 fn group(name: &'static str, about: &'static str, example: &'static str) -> Command {

@@ -132,12 +132,25 @@ struct Readings {
 
 impl Collector for Readings {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let _ = &self.auth;
-        gauge(&mut encoder, "uptime_seconds", "Time since the start", self.start.elapsed().as_secs_f64())?;
-        let open = u32::try_from(self.counts.open()).unwrap_or(u32::MAX);
-        gauge(&mut encoder, "connections_open", "Connections open now", open.into())?;
-        counter(&mut encoder, "connections_refused", "Connections past max_connections", self.counts.refused())
+        let encoder = &mut encoder;
+        gauge(encoder, "uptime_seconds", "Time since the start", self.start.elapsed().as_secs_f64())?;
+        gauge(encoder, "connections_open", "Connections open now", approximate(self.counts.open()))?;
+        counter(encoder, "connections_refused", "Connections past max_connections", self.counts.refused())?;
+        let hashing = self.auth.hashing_pool().statistics();
+        gauge(encoder, "hashing_workers", "Threads that hash passwords", approximate(hashing.workers))?;
+        gauge(encoder, "hashing_running", "Passwords being hashed now", approximate(hashing.running))?;
+        gauge(encoder, "hashing_waiting", "Passwords waiting to be hashed", approximate(hashing.waiting))?;
+        counter(encoder, "hashing_done", "Passwords hashed or verified", hashing.hashed)?;
+        counter(encoder, "hashing_refused", "Passwords refused for want of time or place", hashing.refused)?;
+        counter(encoder, "hashing_abandoned", "Passwords whose sender went away", hashing.abandoned)?;
+        counter(encoder, "hashing_waited_seconds", "Time spent waiting, in all", hashing.waited.as_secs_f64())?;
+        counter(encoder, "hashing_worked_seconds", "Time spent hashing, in all", hashing.worked.as_secs_f64())
     }
+}
+
+/// The number for a gauge, which knows no integers as large as `usize`.
+fn approximate(number: usize) -> f64 {
+    u32::try_from(number).unwrap_or(u32::MAX).into()
 }
 
 fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
@@ -145,7 +158,10 @@ fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64
     gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
 }
 
-fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+fn counter<N>(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: N) -> fmt::Result
+where
+    ConstCounter<N>: EncodeMetric,
+{
     let counter = ConstCounter::new(value);
     counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
 }
