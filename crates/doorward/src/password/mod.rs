@@ -155,10 +155,7 @@ pub async fn verify_password(
     stored: Option<&PasswordHash>,
 ) -> Result<Verification, HashingError> {
     let (password, parameters) = (password.bytes(), pool.parameters());
-    let readable = stored.and_then(readable);
-    let is_real = readable.is_some();
-    // One path for both, so that nothing but the outcome can differ.
-    let compared = readable.unwrap_or_else(|| Argon2Hash::without_tag(&[0; SALT_LENGTH], parameters));
+    let (compared, is_real) = real_or_dummy(stored, parameters);
     let memory_kib = compared.parameters.memory_kib();
     let work = move |workspace: &mut Workspace| {
         let tag = Zeroizing::new(workspace.tag(&password, &compared)?);
@@ -166,6 +163,15 @@ pub async fn verify_password(
         Ok::<_, EngineError>(Verification { matches, needs_upgrade: matches && compared.is_weaker_than(parameters) })
     };
     Ok(pool.run(memory_kib, Box::new(work)).await??)
+}
+
+/// What is verified, and whether it is what was stored. A dummy goes the same way as a real hash, so that
+/// nothing but the outcome differs.
+fn real_or_dummy(stored: Option<&PasswordHash>, parameters: HashParameters) -> (Argon2Hash, bool) {
+    match stored.and_then(readable) {
+        Some(hash) => (hash, true),
+        None => (Argon2Hash::without_tag(&[0; SALT_LENGTH], parameters), false),
+    }
 }
 
 fn readable(stored: &PasswordHash) -> Option<Argon2Hash> {
@@ -187,12 +193,15 @@ mod tests {
         let password = Password::new("a password".to_owned()).unwrap();
         let hash = pollster::block_on(hash_password(&pool, &password)).unwrap();
 
-        let real = readable(&hash).unwrap();
-        let dummy = Argon2Hash::without_tag(&[0; SALT_LENGTH], parameters);
-        assert_eq!(dummy.salt.len(), real.salt.len());
-        assert_eq!(dummy.tag.len(), real.tag.len());
-        // All that is left of a hash: variant, version, parameters.
-        assert_eq!(Argon2Hash { salt: real.salt.clone(), tag: real.tag.clone(), ..dummy }, real);
+        let (real, is_real) = real_or_dummy(Some(&hash), parameters);
+        assert!(is_real);
+        for stored in [None, Some(&PasswordHash::from_stored("malformed"))] {
+            let (dummy, is_real) = real_or_dummy(stored, parameters);
+            assert!(!is_real);
+            assert_eq!((dummy.salt.len(), dummy.tag.len()), (real.salt.len(), real.tag.len()));
+            // All that is left of a hash: variant, version, parameters.
+            assert_eq!(Argon2Hash { salt: real.salt.clone(), tag: real.tag.clone(), ..dummy }, real);
+        }
     }
 
     #[test]
