@@ -1,6 +1,10 @@
 use std::os::unix::fs::PermissionsExt;
 
+use doorward_server::settings::SETTINGS;
+
 use crate::application::Home;
+
+const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/settings.md");
 
 const SECRET: &str = "q0FkYX1tZXJyeSBkYW5jZSBvZiBkb29ycw-4711-0815-zweiundvierzig";
 
@@ -168,4 +172,19 @@ fn a_secret_is_made_once_for_its_owner_only() {
     assert_eq!((mode(""), mode("secret.key"), mode("doorward.db")), (0o700, 0o600, 0o600));
     home.serve(&[]);
     assert_eq!(std::fs::read_to_string(home.data("secret.key")).unwrap(), made);
+}
+
+#[test]
+fn the_guide_lists_the_settings_as_they_are() {
+    let escaped = |text: &str| text.replace('<', "&lt;").replace('>', "&gt;");
+    let rows = SETTINGS.iter().map(|setting| {
+        let default = setting.default.map_or_else(|| "none".to_owned(), |default| format!("`{default}`"));
+        let help = setting.help.split(" [default").next().unwrap();
+        let derived = setting.help.split_once(" [default: ").map(|(_, rest)| rest.trim_end_matches(']'));
+        let default = derived.map_or(default, escaped);
+        format!("| `{}` | {default} | {} |\n", setting.key, escaped(help))
+    });
+    let table: String = ["| setting | default | |\n| --- | --- | --- |\n".to_owned()].into_iter().chain(rows).collect();
+    let guide = std::fs::read_to_string(GUIDE).unwrap();
+    assert!(guide.ends_with(&table), "{GUIDE} should end with\n{table}");
 }
