@@ -125,6 +125,14 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_second_keeps_what_the_first_one_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = ensure_secret(folder.path()).unwrap();
+        make_secret(folder.path(), &secret_path(folder.path())).unwrap();
+        assert_eq!(ensure_secret(folder.path()).unwrap().bytes(), first.bytes());
+    }
+
+    #[test]
     fn a_weak_secret_in_the_folder_is_refused_and_not_repeated() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(secret_path(folder.path()), "hunter2\n").unwrap();
