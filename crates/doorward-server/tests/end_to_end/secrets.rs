@@ -99,15 +99,7 @@ fn the_command_line_shows_no_secret() {
     let folder = Folder::new();
     let password = "Passphrase-of-the-admin-9";
     let mut child = doorward(folder.path())
-        .args([
-            "users",
-            "create",
-            "--email",
-            "root@example.com",
-            "--role",
-            "admin",
-            "--password-stdin",
-        ])
+        .args(["users", "create", "--email", "root@example.com", "--role", "admin", "--password-stdin"])
         .args(CHEAP)
         .env("SECRET_KEY", SECRET_KEY)
         .env("LOG_LEVEL", "trace")
