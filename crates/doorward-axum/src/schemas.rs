@@ -43,7 +43,7 @@ impl fmt::Debug for RefreshRequest {
 
 impl FromFields for UserCreate {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let email = fields.string("email", read_email);
+        let email = fields.string("email", |text, loc| read_email(&text, loc));
         let password = fields.string("password", |text, loc| {
             let password = read_password(text, loc.clone())?;
             NewPassword::new(password, PasswordPolicy::default()).map_err(|refused| match refused {
@@ -57,7 +57,7 @@ impl FromFields for UserCreate {
 
 impl FromFields for LoginRequest {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let email = fields.string("email", read_email);
+        let email = fields.string("email", |text, loc| read_email(&text, loc));
         let password = fields.string("password", read_password);
         Some(Self { email: email?, password: password? })
     }
@@ -70,8 +70,8 @@ impl FromFields for RefreshRequest {
     }
 }
 
-fn read_email(text: String, loc: Vec<&'static str>) -> Result<EmailAddress, FieldFault> {
-    EmailAddress::parse(&text)
+fn read_email(text: &str, loc: Vec<&'static str>) -> Result<EmailAddress, FieldFault> {
+    EmailAddress::parse(text)
         .map_err(|invalid| FieldFault::value_error(loc, "value is not a valid email address", invalid.reason()))
 }
 
