@@ -29,8 +29,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 /// What a connection past the bound is told.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    content-length: 76\r\nretry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
-    {\"detail\":\"The service is overloaded. Try again later.\",\"code\":\"OVERLOADED\"}";
+    content-length: 53\r\nretry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
+    {\"detail\":\"Server is overloaded\",\"code\":\"OVERLOADED\"}";
 
 /// The bounds of what clients may take.
 #[derive(Debug, Clone, Copy)]
