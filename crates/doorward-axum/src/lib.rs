@@ -1,1 +1,57 @@
-//! Soon.
+//! Doorward over HTTP: the routes, extractors and one error shape for [axum] applications.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use axum::{Router, routing::get};
+//! use doorward::Auth;
+//! use doorward_axum::{AdminUser, CurrentUser};
+//!
+//! async fn hello(CurrentUser(identity): CurrentUser) -> String {
+//!     format!("Hello, user {}!", identity.user_id)
+//! }
+//!
+//! async fn report(AdminUser(admin): AdminUser) -> String {
+//!     format!("For the eyes of {} only", admin.email.as_str())
+//! }
+//!
+//! /// `/hello` and `/report` beside `/auth/…` and `/admin/…`.
+//! fn application(auth: Arc<Auth>) -> Router {
+//!     let routes = Router::new()
+//!         .route("/hello", get(hello))
+//!         .route("/report", get(report))
+//!         .merge(doorward_axum::routes())
+//!         .with_state(auth);
+//!     doorward_axum::with_layers(routes, &doorward_axum::RouterOptions::default())
+//! }
+//! ```
+//!
+//! * [`router`]: everything, ready to serve.
+//! * [`routes`]: the routes alone, to merge into an application.
+//! * [`CurrentUser`], [`AdminUser`]: what a handler asks for; [`require_user`], [`require_admin`]: the
+//!   same for a whole group of routes.
+//! * [`ApiError`]: the error shape, for the application's own errors too.
+
+mod access;
+mod body;
+mod client_address;
+mod error;
+mod json;
+mod layers;
+mod query;
+mod router;
+mod routes;
+mod schemas;
+mod validation;
+
+pub use access::{AdminUser, CurrentUser, require_admin, require_user};
+pub use body::{BODY_LIMIT, JsonBody};
+pub use client_address::{ClientAddress, TrustedProxies};
+pub use error::ApiError;
+pub use json::Json;
+pub use layers::with_layers;
+pub use router::{RouterOptions, router, routes};
+pub use schemas::{
+    AdminUserResponse, LoginRequest, RefreshRequest, TokenResponse, UserCreate, UserPageResponse, UserResponse,
+};
+pub use validation::{FieldFault, Fields, FromFields};

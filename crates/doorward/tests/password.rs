@@ -1,9 +1,10 @@
 //! Hashing as an application sees it, on real threads.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failures are panics")]
+#![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
 
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -170,4 +171,117 @@ fn a_budget_bounds_the_workers() {
     let cores = std::thread::available_parallelism().unwrap().get();
     assert_eq!((workers(0), workers(64), workers(127)), (1, 1, 1));
     assert_eq!(workers(1_000_000), cores);
+}
+
+/// What pwdlib 0.3.1 and argon2-cffi 25.1.0 made of "correct horse battery staple":
+///
+/// ```python
+/// PasswordHash.recommended().hash(p)                                          # pwdlib
+/// PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY).hash(p)        # argon2-cffi
+/// PasswordHasher.from_parameters(profiles.PRE_21_2).hash(p)
+/// hash_secret(p, b"0123456789abcdef", 2, 1024, 2, 32, Type.I, version=19)     # and Type.D, Type.ID; version=16
+/// hash_secret(p, b"0123456789abcdef", 3, 1003, 7, 32, Type.ID)                # memory no multiple of 4 lanes
+/// hash_secret(p, b"s" * 64, 1, 64, 1, 64, Type.ID)
+/// ```
+const FROM_PYTHON: [&str; 11] = [
+    "$argon2id$v=19$m=65536,t=3,p=4$oem/3q5fVysRPFM/qx7sOw$2zitdWmI/rPO3HD/Ud7GdMpKZC/3j9YuK519df+hBok",
+    "$argon2id$v=19$m=65536,t=3,p=4$iqft/Xtd1jCsFSu+iix66g$yt5f6F6Eo34iysBuy5pVVMy5kJ1kyvg+nvfxAeJV0ps",
+    "$argon2id$v=19$m=102400,t=2,p=8$nX1SHSo6TnPOZx4fmVxZ5w$qDgtMgPyQdkRw930XkavVA",
+    "$argon2i$v=19$m=1024,t=2,p=2$MDEyMzQ1Njc4OWFiY2RlZg$npc+DxKV2aFAYE2CysNW/FRsvGLFX9ABqsyRqwU9Z90",
+    "$argon2d$v=19$m=1024,t=2,p=2$MDEyMzQ1Njc4OWFiY2RlZg$ffyeBWZJygnQrD1JhgCFPhohv0eRNyS87sj8RyPtPkk",
+    "$argon2id$v=19$m=1024,t=2,p=2$MDEyMzQ1Njc4OWFiY2RlZg$1G06hvLNVYYOip8xNneh7BSEw9mz3/2HyKr1gHMPrPg",
+    "$argon2i$v=16$m=1024,t=2,p=2$MDEyMzQ1Njc4OWFiY2RlZg$yN4egBR+oRoYpQqm23103SGagHybKTLcaeaUgQ5lA2g",
+    "$argon2d$v=16$m=1024,t=2,p=2$MDEyMzQ1Njc4OWFiY2RlZg$nuD/NoRLE3++Ckwfid6BtV/8Wo0fcOXbMe48B0XEaZ0",
+    "$argon2id$v=16$m=1024,t=2,p=2$MDEyMzQ1Njc4OWFiY2RlZg$uUJTcaBUwhCZmL8d47gXI1hq7nhSWdav0uqqv00ow0Q",
+    "$argon2id$v=19$m=1003,t=3,p=7$MDEyMzQ1Njc4OWFiY2RlZg$slO8MUwiEJ2s8/YUqKePhgAEZaJQTjsf9XDWsfXM5DE",
+    "$argon2id$v=19$m=64,t=1,p=1$c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzcw$BC4u1TCoyQOadThYrpm3sJDn966W8IhhCZkIoBZ7/xSCJ/l/GCFQt5GWr1HVfO/wBcFVpCbu7esFM734JAM9mw",
+];
+
+#[test]
+fn hashes_of_pwdlib_and_argon2_cffi_verify() {
+    let pool = pool(settings(64, 1, 1));
+    for hash in FROM_PYTHON {
+        assert!(verify(&pool, "correct horse battery staple", hash).matches, "{hash}");
+        assert_eq!(verify(&pool, "correct horse battery stapl", hash), MISMATCH, "{hash}");
+        // Before version 19 nothing was written for it.
+        if let Some((before, after)) = hash.split_once("$v=16") {
+            let unversioned = format!("{before}{after}");
+            assert_eq!(verify(&pool, "correct horse battery staple", &unversioned), UPGRADE, "{unversioned}");
+        }
+    }
+}
+
+#[test]
+fn every_foreign_form_asks_to_be_upgraded_and_the_default_does_not() {
+    let pool = pool(PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(HashParameters::default()) });
+    for (index, hash) in FROM_PYTHON.into_iter().enumerate() {
+        let expected = if index < 2 { MATCH } else { UPGRADE };
+        assert_eq!(verify(&pool, "correct horse battery staple", hash), expected, "{hash}");
+    }
+}
+
+/// `hash_secret(p, b"0123456789abcdef", 1, 64, 1, 32, Type.ID)` of argon2-cffi 25.1.0, the tag only.
+#[test]
+fn argon2_cffi_agrees_about_every_odd_password() {
+    let pool = pool(settings(64, 1, 1));
+    let long = ["b", "c"].map(|last| "a".repeat(72) + last);
+    let locks = "\u{1f510}".repeat(256);
+    let tags = [
+        ("", "YdvKnHDNdnx3UXOE4OXsgVckBvuq3gpvrMbEV3UYnbY"),
+        ("nul\0byte", "ULq8G9p4qJ3Ds94FzMwLhWEerU+IPiRB8EYF3+wKkjs"),
+        ("nul", "ot2nTInRzXAVzbIM4e/1mE7pP0KFnVyavuYMaz9QoT8"),
+        ("trailing ", "OwFcQoomRz1RZklsg4w2zOvJSUufiOX+BjkS+Uqt8Yw"),
+        ("caf\u{e9}", "IR2qTQm/xNWn6RC7Dvy8/fuV42+wqBn/RpfYn3gVsPA"),
+        ("cafe\u{301}", "lnNwTvRlFl/RVLFofe0wYL1gNkZBaEjO2ZaBV3yUbs0"),
+        (&long[0], "UDiW3n4fAh6qGzfiCyKW85EgE1k+yo9+qkyG5Iez1Xs"),
+        (&long[1], "ChcOXzCu97fwTEhee9K1BZX2UpHvoKA5MNA4sppS84Y"),
+        (&locks, "Kgj5hb2ydEUxUqDQ3cXhwgdOI0bOwVPDn4tyKMW2YjE"),
+    ];
+    for (text, tag) in tags {
+        for (other, other_tag) in tags {
+            let hash = format!("$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg${other_tag}");
+            assert_eq!(verify(&pool, text, &hash).matches, tag == other_tag, "{text:?} for {other:?}");
+        }
+    }
+}
+
+#[test]
+fn a_malformed_hash_is_logged_and_what_it_says_is_not() {
+    let pool = pool(settings(8, 1, 1));
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        assert_eq!(verify(&pool, "12345678", "plain-secret"), MISMATCH);
+    });
+    let lines = log.0.lock().unwrap();
+    assert!(lines.contains("event=\"malformed_password_hash\""), "{lines}");
+    assert!(!lines.contains("plain-secret") && !lines.contains("12345678"), "{lines}");
+}
+
+/// Collects the fields of every event.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut lines = self.0.lock().unwrap();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            lines.push_str(&format!("{field}={value:?} "));
+        });
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }

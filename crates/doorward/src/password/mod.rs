@@ -27,6 +27,7 @@ use std::fmt;
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 pub use parameters::{HashParameters, InvalidParameters, MAX_MEMORY_KIB};
 pub use policy::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordPolicy, PasswordRefused, PasswordTooLong};
@@ -68,10 +69,6 @@ pub struct Verification {
     pub needs_upgrade: bool,
 }
 
-impl Verification {
-    const MISMATCH: Self = Self { matches: false, needs_upgrade: false };
-}
-
 /// Why a password could not be hashed.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[non_exhaustive]
@@ -82,8 +79,8 @@ pub enum HashingError {
         /// When it is worth trying again.
         retry_after: Duration,
     },
-    /// The pool was stopped, or the engine failed.
-    #[error("the hashing threads have stopped")]
+    /// The pool was stopped, or this hash failed on its thread (the log says why). Others are still hashed.
+    #[error("the hashing of the password was cut short")]
     Stopped,
     /// The operating system gave no salt.
     #[error(transparent)]
@@ -101,6 +98,18 @@ impl From<EngineError> for HashingError {
 /// Runs on the pool's threads, never on the caller's. The result is a PHC string that every Argon2
 /// library reads.
 ///
+/// ```
+/// use doorward::password::{HashParameters, HashingPool, Password, PoolSettings};
+///
+/// # pollster::block_on(async {
+/// let pool = HashingPool::start(PoolSettings::new(HashParameters::default()))?;
+/// let password = Password::new("correct horse battery staple".to_owned())?;
+/// let hash = doorward::hash_password(&pool, &password).await?;
+/// assert!(hash.as_str().starts_with("$argon2id$v=19$m=65536,t=3,p=4$"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 ///
 /// [`HashingError`]: the pool is overloaded or stopped, or the operating system gave no salt.
@@ -108,7 +117,7 @@ pub async fn hash_password(pool: &HashingPool, password: &Password) -> Result<Pa
     let (password, parameters) = (password.bytes(), pool.parameters());
     let salt = random_bytes::<SALT_LENGTH>()?;
     let work = move |workspace: &mut Workspace| workspace.hash(&password, &salt, parameters);
-    let hash = pool.run(false, Box::new(work)).await??;
+    let hash = pool.run(parameters.memory_kib(), Box::new(work)).await??;
     Ok(PasswordHash(hash.write()))
 }
 
@@ -116,6 +125,26 @@ pub async fn hash_password(pool: &HashingPool, password: &Password) -> Result<Pa
 ///
 /// Without a stored hash (there is no such user), and with a malformed one (which is logged), a dummy is
 /// computed under the pool's present parameters, so that the answer, `matches: false`, comes no sooner.
+/// (A hash of other parameters takes its own time until it is upgraded.)
+///
+/// ```
+/// use doorward::password::{HashParameters, HashingPool, Password, PasswordHash, PoolSettings};
+///
+/// # pollster::block_on(async {
+/// let pool = HashingPool::start(PoolSettings::new(HashParameters::default()))?;
+/// let password = Password::new("password".to_owned())?;
+/// let stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+/// let stored = PasswordHash::from_stored(stored);
+///
+/// let verification = doorward::verify_password(&pool, &password, Some(&stored)).await?;
+/// assert!(verification.matches);
+/// assert!(verification.needs_upgrade, "two passes are fewer than the pool's three");
+///
+/// let nobody = doorward::verify_password(&pool, &password, None).await?;
+/// assert!(!nobody.matches);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Errors
 ///
@@ -126,18 +155,17 @@ pub async fn verify_password(
     stored: Option<&PasswordHash>,
 ) -> Result<Verification, HashingError> {
     let (password, parameters) = (password.bytes(), pool.parameters());
-    let Some(stored) = stored.and_then(readable) else {
-        let work = move |workspace: &mut Workspace| workspace.hash(&password, &[0; SALT_LENGTH], parameters).map(drop);
-        pool.run(false, Box::new(work)).await??;
-        return Ok(Verification::MISMATCH);
-    };
-    let is_oversized = stored.parameters.memory_kib() > parameters.memory_kib();
+    let readable = stored.and_then(readable);
+    let is_real = readable.is_some();
+    // One path for both, so that nothing but the outcome can differ.
+    let compared = readable.unwrap_or_else(|| Argon2Hash::without_tag(&[0; SALT_LENGTH], parameters));
+    let memory_kib = compared.parameters.memory_kib();
     let work = move |workspace: &mut Workspace| {
-        let tag = workspace.tag(&password, &stored)?;
-        let matches = bool::from(tag.ct_eq(&stored.tag));
-        Ok::<_, EngineError>(Verification { matches, needs_upgrade: matches && stored.is_weaker_than(parameters) })
+        let tag = Zeroizing::new(workspace.tag(&password, &compared)?);
+        let matches = bool::from(tag.ct_eq(&compared.tag)) && is_real;
+        Ok::<_, EngineError>(Verification { matches, needs_upgrade: matches && compared.is_weaker_than(parameters) })
     };
-    Ok(pool.run(is_oversized, Box::new(work)).await??)
+    Ok(pool.run(memory_kib, Box::new(work)).await??)
 }
 
 fn readable(stored: &PasswordHash) -> Option<Argon2Hash> {
@@ -146,4 +174,31 @@ fn readable(stored: &PasswordHash) -> Option<Argon2Hash> {
         tracing::error!(event = "malformed_password_hash");
     }
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dummy_costs_what_a_new_hash_costs() {
+        let parameters = HashParameters::new(64, 2, 2).unwrap();
+        let pool = HashingPool::start(PoolSettings::new(parameters)).unwrap();
+        let password = Password::new("a password".to_owned()).unwrap();
+        let hash = pollster::block_on(hash_password(&pool, &password)).unwrap();
+
+        let real = readable(&hash).unwrap();
+        let dummy = Argon2Hash::without_tag(&[0; SALT_LENGTH], parameters);
+        assert_eq!(dummy.salt.len(), real.salt.len());
+        assert_eq!(dummy.tag.len(), real.tag.len());
+        // All that is left of a hash: variant, version, parameters.
+        assert_eq!(Argon2Hash { salt: real.salt.clone(), tag: real.tag.clone(), ..dummy }, real);
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let password = Password::new("hunter2hunter2".to_owned()).unwrap();
+        assert_eq!(format!("{password:?}"), "Password(…)");
+        assert_eq!(format!("{:?}", PasswordHash::from_stored("hunter2")), "PasswordHash(…)");
+    }
 }

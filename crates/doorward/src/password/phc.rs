@@ -46,6 +46,13 @@ pub(super) struct Argon2Hash {
 }
 
 impl Argon2Hash {
+    /// What a new hash is before its tag is computed. By itself, no password fits it: the dummy to verify
+    /// where there is nothing to verify.
+    pub(super) fn without_tag(salt: &[u8], parameters: HashParameters) -> Self {
+        let (variant, version) = (Variant::Argon2id, Version::V19);
+        Self { variant, version, parameters, salt: salt.to_vec(), tag: vec![0; TAG_LENGTH] }
+    }
+
     /// Reads the one spelling that libraries write. Parameters past the limits of
     /// [`HashParameters::new`] are refused here, before anybody allocates for them.
     pub(super) fn parse(text: &str) -> Option<Self> {

@@ -56,14 +56,14 @@ macro_rules! store_contract {
 }
 
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(super) const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const ALL_USERS: UserQuery = UserQuery { role: None, is_active: None, offset: 0, limit: 100 };
 
 fn at(seconds: u64) -> Timestamp {
     START.plus(Duration::from_secs(seconds))
 }
 
-fn address(text: &str) -> EmailAddress {
+pub(super) fn address(text: &str) -> EmailAddress {
     EmailAddress::parse(text).unwrap()
 }
 
@@ -76,7 +76,7 @@ fn new_user(email: &str) -> NewUser {
     }
 }
 
-fn new_session(now: Timestamp) -> (NewSession, RefreshToken) {
+pub(super) fn new_session(now: Timestamp) -> (NewSession, RefreshToken) {
     let token = generate_refresh_token().unwrap();
     let session = NewSession {
         id: SessionId::generate().unwrap(),

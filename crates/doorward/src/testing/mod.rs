@@ -3,6 +3,8 @@
 //!
 //! Nothing here changes how the library behaves; the feature `testing` only adds these types.
 
+#[doc(hidden)]
+pub mod agreement;
 mod clock;
 #[doc(hidden)]
 pub mod contract;

@@ -1,0 +1,113 @@
+//! Who sent the request: the extractors and the layers that protect routes.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
+use doorward::{Auth, Identity, User};
+
+use crate::error::ApiError;
+
+/// Whoever holds a good access token. Costs no look into the store.
+///
+/// Refuses with 401 or, for a deactivated account, 403.
+#[derive(Debug, Clone, Copy)]
+pub struct CurrentUser(pub Identity);
+
+/// An administrator, as the store says now: one point read, whatever the token says.
+///
+/// Refuses as [`CurrentUser`] does, and anybody else with 403 `AUTH_FORBIDDEN`.
+#[derive(Debug, Clone)]
+pub struct AdminUser(pub User);
+
+impl<S> FromRequestParts<S> for CurrentUser
+where
+    Arc<Auth>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let token = bearer_token(&parts.headers)?;
+        Ok(Self(Arc::from_ref(state).authenticate(token).await?))
+    }
+}
+
+impl<S> FromRequestParts<S> for AdminUser
+where
+    Arc<Auth>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let auth = Arc::<Auth>::from_ref(state);
+        let identity = auth.authenticate(bearer_token(&parts.headers)?).await?;
+        Ok(Self(auth.current_admin(&identity).await?))
+    }
+}
+
+/// Lets only requests with a good access token through to a group of routes:
+/// `.route_layer(middleware::from_fn_with_state(auth, require_user))`.
+///
+/// The routes find the [`Identity`] among the request's extensions.
+///
+/// # Errors
+///
+/// As [`CurrentUser`].
+pub async fn require_user(
+    State(auth): State<Arc<Auth>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let identity = auth.authenticate(bearer_token(request.headers())?).await?;
+    request.extensions_mut().insert(identity);
+    Ok(next.run(request).await)
+}
+
+/// Lets only administrators through to a group of routes:
+/// `.route_layer(middleware::from_fn_with_state(auth, require_admin))`.
+///
+/// The routes find the [`Identity`] and the [`User`] among the request's extensions.
+///
+/// # Errors
+///
+/// As [`AdminUser`].
+pub async fn require_admin(
+    State(auth): State<Arc<Auth>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let identity = auth.authenticate(bearer_token(request.headers())?).await?;
+    let user = auth.current_admin(&identity).await?;
+    request.extensions_mut().insert(identity);
+    request.extensions_mut().insert(user);
+    Ok(next.run(request).await)
+}
+
+/// The token of the one `Authorization: Bearer` header (RFC 6750, section 2.1); no other carrier counts.
+fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or_else(ApiError::not_authenticated)?;
+    if values.next().is_some() {
+        return Err(ApiError::bad_request());
+    }
+    let Some((scheme, token)) = split_scheme(value.as_bytes()) else {
+        return Err(ApiError::not_authenticated());
+    };
+    if !scheme.eq_ignore_ascii_case(b"bearer") || token.is_empty() {
+        return Err(ApiError::not_authenticated());
+    }
+    std::str::from_utf8(token).map_err(|_| ApiError::access_token_invalid())
+}
+
+fn split_scheme(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = value.iter().position(|byte| matches!(byte, b' ' | b'\t'))?;
+    // A tab stays with the token, which is then none.
+    let token = if value[end] == b' ' { &value[end + 1..] } else { &value[end..] };
+    Some((&value[..end], token))
+}

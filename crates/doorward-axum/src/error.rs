@@ -1,0 +1,218 @@
+//! The one error shape, and the one place where errors become status codes.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use doorward::admin::AdminError;
+use doorward::login::LoginError;
+use doorward::password::HashingError;
+use doorward::refresh::RefreshError;
+use doorward::register::RegisterError;
+use doorward::{AuthenticateError, Fault, StoreError};
+use serde::Serialize;
+
+use crate::validation::FieldFault;
+
+/// An answer that refuses: `{"detail": …, "code": …}`, with `"field"` where one field is to blame.
+///
+/// Says nothing of causes; those go to the log under the request's id.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    body: Body,
+    challenge: Option<&'static str>,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Debug, Serialize)]
+struct Body {
+    detail: Detail,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Detail {
+    Sentence(&'static str),
+    Faults(Vec<FieldFault>),
+}
+
+impl ApiError {
+    /// A refusal of the application's own, in the same shape.
+    pub fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
+        let body = Body { detail: Detail::Sentence(detail), code, field: None };
+        Self { status, body, challenge: None, retry_after: None }
+    }
+
+    /// 422: every fault of the request.
+    pub fn validation(faults: Vec<FieldFault>) -> Self {
+        let body = Body { detail: Detail::Faults(faults), code: "VALIDATION_ERROR", field: None };
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, body, challenge: None, retry_after: None }
+    }
+
+    fn unauthorized(code: &'static str, detail: &'static str) -> Self {
+        Self { challenge: Some("Bearer"), ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
+    }
+
+    /// RFC 6750, section 3.1: the token that was sent is the reason.
+    fn invalid_token(code: &'static str, detail: &'static str) -> Self {
+        let challenge = Some("Bearer error=\"invalid_token\"");
+        Self { challenge, ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
+    }
+
+    fn retry_later(code: &'static str, detail: &'static str, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
+    }
+
+    fn field(mut self, field: &'static str) -> Self {
+        self.body.field = Some(field);
+        self
+    }
+
+    pub(crate) fn not_authenticated() -> Self {
+        Self::unauthorized("HTTP_401", "Not authenticated")
+    }
+
+    pub(crate) fn access_token_invalid() -> Self {
+        Self::invalid_token("AUTH_TOKEN_INVALID", "Invalid access token")
+    }
+
+    pub(crate) fn bad_request() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "HTTP_400", "Bad Request")
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "HTTP_404", "Not Found")
+    }
+
+    pub(crate) fn user_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "USER_NOT_FOUND", "User not found")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "HTTP_405", "Method Not Allowed")
+    }
+
+    pub(crate) fn request_timeout() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "HTTP_408", "Request Timeout")
+    }
+
+    pub(crate) fn payload_too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "HTTP_413", "Payload Too Large")
+    }
+
+    pub(crate) fn unsupported_media_type() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "HTTP_415", "Unsupported Media Type")
+    }
+
+    pub(crate) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Internal server error")
+    }
+
+    fn account_deactivated() -> Self {
+        let detail = "Account deactivated. Contact support.";
+        Self::new(StatusCode::FORBIDDEN, "AUTH_ACCOUNT_DEACTIVATED", detail)
+    }
+
+    const USER_INACTIVE: (&'static str, &'static str) = ("AUTH_USER_INACTIVE", "User not found or inactive");
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        let overloaded = |after| Self::retry_later("OVERLOADED", "The service is overloaded. Try again later.", after);
+        match &fault {
+            Fault::Hashing(HashingError::Overloaded { retry_after }) => overloaded(*retry_after),
+            Fault::Store(StoreError::Overloaded) => overloaded(Duration::from_secs(1)),
+            Fault::Store(error) => {
+                tracing::error!(event = "store_unavailable", %error);
+                let detail = "The service is temporarily unavailable. Try again later.";
+                Self::retry_later("STORE_UNAVAILABLE", detail, Duration::from_secs(1))
+            }
+            other => {
+                tracing::error!(event = "internal_error", error = %other);
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<RegisterError> for ApiError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::AddressTaken => {
+                Self::new(StatusCode::CONFLICT, "AUTH_EMAIL_CONFLICT", "Email already registered").field("email")
+            }
+            RegisterError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<LoginError> for ApiError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::InvalidCredentials => {
+                Self::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid email or password")
+            }
+            LoginError::Deactivated => Self::account_deactivated(),
+            LoginError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for ApiError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Invalid => Self::unauthorized("AUTH_REFRESH_INVALID", "Invalid or expired refresh token"),
+            RefreshError::Reused => {
+                Self::unauthorized("AUTH_TOKEN_REUSE", "Refresh token reuse detected — all sessions revoked")
+            }
+            RefreshError::UserInactive => Self::unauthorized(Self::USER_INACTIVE.0, Self::USER_INACTIVE.1),
+            RefreshError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<AuthenticateError> for ApiError {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Expired => Self::invalid_token("AUTH_TOKEN_EXPIRED", "Access token has expired"),
+            AuthenticateError::Invalid => Self::access_token_invalid(),
+            AuthenticateError::Deactivated => Self::account_deactivated(),
+            AuthenticateError::UserNotFound => Self::invalid_token(Self::USER_INACTIVE.0, Self::USER_INACTIVE.1),
+            AuthenticateError::NotAdmin => Self::new(StatusCode::FORBIDDEN, "AUTH_FORBIDDEN", "Admin access required"),
+            AuthenticateError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<AdminError> for ApiError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::UserNotFound => Self::user_not_found(),
+            AdminError::CannotDeactivateAdmin => {
+                Self::new(StatusCode::FORBIDDEN, "ADMN_CANNOT_DEACTIVATE_ADMIN", "Cannot deactivate admin accounts")
+            }
+            AdminError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(after) = self.retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response
+    }
+}

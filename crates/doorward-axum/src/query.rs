@@ -1,0 +1,150 @@
+//! Query and path parameters, every fault collected.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use doorward::{Role, UserId};
+
+use crate::error::ApiError;
+use crate::validation::FieldFault;
+
+/// The query of a request, and the faults found so far.
+#[derive(Debug)]
+pub(crate) struct Query {
+    parameters: Vec<(String, String)>,
+    faults: Vec<FieldFault>,
+}
+
+impl Query {
+    pub(crate) fn new(query: Option<&str>) -> Self {
+        let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let parameters = pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decode(name).into_owned(), decode(value).into_owned()))
+            .collect();
+        Self { parameters, faults: Vec::new() }
+    }
+
+    /// The integer `name` between `min` and `max`, or `default` when it isn't given.
+    pub(crate) fn integer(&mut self, name: &'static str, default: u64, min: u64, max: u64) -> u64 {
+        let loc = vec!["query", name];
+        let Some(text) = self.only(name) else { return default };
+        let read = match Integer::parse(&text) {
+            None => Err(FieldFault::int_parsing(loc)),
+            Some(Integer::Within(value)) if value >= min && value <= max => Ok(value),
+            Some(Integer::Within(value)) if value < min => Err(FieldFault::greater_than_equal(loc, min)),
+            Some(Integer::Negative) => Err(FieldFault::greater_than_equal(loc, min)),
+            Some(_) => Err(FieldFault::less_than_equal(loc, max)),
+        };
+        self.note(read).unwrap_or(default)
+    }
+
+    /// The role `name`, when one is given.
+    pub(crate) fn role(&mut self, name: &'static str) -> Option<Role> {
+        let text = self.only(name).filter(|text| !text.is_empty())?;
+        let expected = Role::ALL.map(|role| format!("'{role}'")).join(" or ");
+        self.note(Role::from_str(&text).map_err(|_| FieldFault::enumeration(vec!["query", name], &expected)))
+    }
+
+    /// The boolean `name`, when one is given, in the spellings that Pydantic takes.
+    pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        let text = self.only(name).filter(|text| !text.is_empty())?;
+        let read = match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "on" | "yes" | "t" | "y" => Ok(true),
+            "false" | "0" | "off" | "no" | "f" | "n" => Ok(false),
+            _ => Err(FieldFault::bool_parsing(vec!["query", name])),
+        };
+        self.note(read)
+    }
+
+    /// Refuses with every fault found.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.faults.is_empty() { Ok(()) } else { Err(ApiError::validation(self.faults)) }
+    }
+
+    /// The value of `name`; given twice it is a fault, for two readers might take different ones.
+    fn only(&mut self, name: &'static str) -> Option<String> {
+        let mut found = self.parameters.iter().filter(|(parameter, _)| parameter == name);
+        let value = found.next()?.1.clone();
+        if found.next().is_some() {
+            let fault = FieldFault::value_error(vec!["query", name], "Value error", "given more than once");
+            return self.note(Err(fault));
+        }
+        Some(value)
+    }
+
+    fn note<T>(&mut self, read: Result<T, FieldFault>) -> Option<T> {
+        read.map_err(|fault| self.faults.push(fault)).ok()
+    }
+}
+
+/// The user that a path names.
+///
+/// # Errors
+///
+/// 422 when it is no integer, 404 when no user can have it.
+pub(crate) fn user_id(segment: &str) -> Result<UserId, ApiError> {
+    let integer = Integer::parse(segment)
+        .ok_or_else(|| ApiError::validation(vec![FieldFault::int_parsing(vec!["path", "user_id"])]))?;
+    let id = match integer {
+        Integer::Within(value) => i64::try_from(value).ok().and_then(UserId::new),
+        Integer::Negative | Integer::Huge => None,
+    };
+    id.ok_or_else(ApiError::user_not_found)
+}
+
+enum Integer {
+    Negative,
+    Within(u64),
+    Huge,
+}
+
+impl Integer {
+    fn parse(text: &str) -> Option<Self> {
+        let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        Some(match digits.parse::<u64>() {
+            Ok(0) => Self::Within(0),
+            _ if is_negative => Self::Negative,
+            Ok(value) => Self::Within(value),
+            Err(_) => Self::Huge,
+        })
+    }
+}
+
+/// Undoes form encoding. What isn't UTF-8 afterwards becomes U+FFFD, which no parameter takes.
+fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let escaped = (first == b'%')
+            .then(|| tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()))
+            .flatten()
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match escaped {
+            Some(byte) => bytes.push(byte),
+            None => bytes.push(if first == b'+' { b' ' } else { first }),
+        }
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn form_encoding_is_undone() {
+        assert_eq!(decode("a%20b+c"), "a b c");
+        assert_eq!(decode("%zz%4"), "%zz%4");
+        assert_eq!(decode("%ff"), "\u{fffd}");
+        assert_eq!(decode("%+1"), "% 1");
+    }
+}

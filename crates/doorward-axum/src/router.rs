@@ -1,0 +1,64 @@
+//! Every route, in one list.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::http::HeaderValue;
+use axum::routing::{get, patch, post};
+use doorward::Auth;
+
+use crate::client_address::TrustedProxies;
+use crate::layers::with_layers;
+use crate::routes::{admin, auth, documentation, service};
+
+/// What an operator may set about HTTP.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RouterOptions {
+    /// The origins whose pages may call from a browser, as `https://app.example.com`. None by default.
+    pub allowed_origins: Vec<HeaderValue>,
+    /// The proxies whose `X-Forwarded-For` is believed. None by default.
+    pub trusted_proxies: TrustedProxies,
+    /// How long a browser may remember that it may call. Ten minutes by default.
+    pub preflight_max_age: Duration,
+}
+
+impl Default for RouterOptions {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            preflight_max_age: Duration::from_secs(600),
+        }
+    }
+}
+
+/// The whole service: [`routes`], refusals in the error shape, and [`with_layers`].
+pub fn router(auth: Arc<Auth>, options: &RouterOptions) -> Router {
+    with_layers(routes().with_state(auth), options)
+}
+
+/// The routes alone, for an application whose state holds an `Arc<Auth>`.
+pub fn routes<S>() -> Router<S>
+where
+    Arc<Auth>: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
+    Router::new()
+        .route("/auth/register", post(auth::register))
+        .route("/auth/login", post(auth::login))
+        .route("/auth/refresh", post(auth::refresh))
+        .route("/auth/logout", post(auth::logout))
+        .route("/auth/me", get(auth::me))
+        .route("/admin/users", get(admin::list_users))
+        .route("/admin/users/{user_id}/deactivate", patch(admin::deactivate))
+        .route("/admin/users/{user_id}/reactivate", patch(admin::reactivate))
+        .route("/health", get(service::health))
+        .route("/ready", get(service::ready))
+        .route("/openapi.json", get(documentation::openapi))
+        .route("/docs", get(documentation::page))
+        .route("/docs/docs.css", get(documentation::style))
+        .route("/docs/docs.js", get(documentation::script))
+}

@@ -1,0 +1,56 @@
+//! `/admin/…`: list, deactivate, reactivate.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawPathParams, RawQuery, State};
+use doorward::store::UserQuery;
+use doorward::{Auth, UserId};
+
+use crate::access::AdminUser;
+use crate::error::ApiError;
+use crate::query::{Query, user_id};
+use crate::schemas::{AdminUserResponse, UserPageResponse};
+
+/// The largest page number: what a signed 64-bit integer holds.
+const MAX_PAGE: u64 = i64::MAX as u64;
+
+pub(crate) async fn list_users(
+    State(auth): State<Arc<Auth>>,
+    AdminUser(_): AdminUser,
+    RawQuery(query): RawQuery,
+) -> Result<Json<UserPageResponse>, ApiError> {
+    let mut query = Query::new(query.as_deref());
+    let page = query.integer("page", 1, 1, MAX_PAGE);
+    let per_page = u32::try_from(query.integer("per_page", 20, 1, 100)).unwrap_or(100);
+    let (role, is_active) = (query.role("role"), query.boolean("is_active"));
+    query.finish()?;
+    let offset = (page - 1).saturating_mul(u64::from(per_page));
+    let found = auth.list_users(UserQuery { role, is_active, offset, limit: per_page }).await?;
+    Ok(Json(UserPageResponse::new(found, page, per_page)))
+}
+
+pub(crate) async fn deactivate(
+    State(auth): State<Arc<Auth>>,
+    AdminUser(_): AdminUser,
+    path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+) -> Result<Json<AdminUserResponse>, ApiError> {
+    Ok(Json(auth.deactivate(named_user(path)?).await?.into()))
+}
+
+pub(crate) async fn reactivate(
+    State(auth): State<Arc<Auth>>,
+    AdminUser(_): AdminUser,
+    path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+) -> Result<Json<AdminUserResponse>, ApiError> {
+    Ok(Json(auth.reactivate(named_user(path)?).await?.into()))
+}
+
+/// The user in the path. What isn't UTF-8 there is no integer either.
+fn named_user(
+    path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+) -> Result<UserId, ApiError> {
+    let path = path.ok();
+    let segment = path.as_ref().and_then(|path| path.iter().next()).map_or("", |(_, value)| value);
+    user_id(segment)
+}

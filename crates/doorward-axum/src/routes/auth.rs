@@ -1,0 +1,50 @@
+//! `/auth/…`: register, login, refresh, logout, me.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use doorward::Auth;
+
+use crate::access::CurrentUser;
+use crate::body::JsonBody;
+use crate::error::ApiError;
+use crate::schemas::{LoginRequest, RefreshRequest, TokenResponse, UserCreate, UserResponse};
+
+pub(crate) async fn register(
+    State(auth): State<Arc<Auth>>,
+    JsonBody(request): JsonBody<UserCreate>,
+) -> Result<(StatusCode, Json<TokenResponse>), ApiError> {
+    let pair = auth.register(request.email, &request.password).await?;
+    Ok((StatusCode::CREATED, Json(pair.into())))
+}
+
+pub(crate) async fn login(
+    State(auth): State<Arc<Auth>>,
+    JsonBody(request): JsonBody<LoginRequest>,
+) -> Result<Json<TokenResponse>, ApiError> {
+    Ok(Json(auth.login(&request.email, &request.password).await?.into()))
+}
+
+pub(crate) async fn refresh(
+    State(auth): State<Arc<Auth>>,
+    JsonBody(request): JsonBody<RefreshRequest>,
+) -> Result<Json<TokenResponse>, ApiError> {
+    Ok(Json(auth.refresh(&request.refresh_token).await?.into()))
+}
+
+pub(crate) async fn logout(
+    State(auth): State<Arc<Auth>>,
+    JsonBody(request): JsonBody<RefreshRequest>,
+) -> Result<StatusCode, ApiError> {
+    auth.logout(&request.refresh_token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn me(
+    State(auth): State<Arc<Auth>>,
+    CurrentUser(identity): CurrentUser,
+) -> Result<Json<UserResponse>, ApiError> {
+    Ok(Json(auth.current_user(&identity).await?.into()))
+}

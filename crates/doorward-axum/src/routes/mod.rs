@@ -1,0 +1,6 @@
+//! The handlers, a file a group.
+
+pub(crate) mod admin;
+pub(crate) mod auth;
+pub(crate) mod documentation;
+pub(crate) mod service;

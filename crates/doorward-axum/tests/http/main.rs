@@ -1,0 +1,13 @@
+//! The routes, asked as a client asks them, on the memory store. One file a group of routes.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failures are panics")]
+
+mod admin;
+mod app;
+mod bodies;
+mod headers;
+mod login;
+mod matrix;
+mod me;
+mod refresh;
+mod register;
+mod service;

@@ -1,0 +1,56 @@
+//! Who may do what: every documented route against every kind of caller, and the document against the router.
+
+use axum::http::Method;
+use serde_json::Value;
+
+use crate::app::TestApp;
+
+/// Route by route: nobody, a user, an administrator. A route that takes a body answers 422 to none.
+const MATRIX: &str = "\
+GET /admin/users: 401 403 200
+PATCH /admin/users/{user_id}/deactivate: 401 403 404
+PATCH /admin/users/{user_id}/reactivate: 401 403 404
+POST /auth/login: 422 422 422
+POST /auth/logout: 422 422 422
+GET /auth/me: 401 200 200
+POST /auth/refresh: 422 422 422
+POST /auth/register: 422 422 422
+GET /docs: 200 200 200
+GET /health: 200 200 200
+GET /openapi.json: 200 200 200
+GET /ready: 200 200 200
+";
+
+#[tokio::test]
+async fn every_documented_route_lets_in_exactly_whom_it_should() {
+    let app = TestApp::new();
+    let user = app.register("ada@example.com").await;
+    let admin = app.admin("root@example.com").await;
+    let document: Value = serde_json::from_str(&app.get("/openapi.json", None).await.text).unwrap();
+    let mut paths: Vec<_> = document["paths"].as_object().unwrap().iter().collect();
+    paths.sort_by_key(|(path, _)| (*path).clone());
+    let mut matrix = String::new();
+    for (path, operations) in paths {
+        for (method, operation) in operations.as_object().unwrap() {
+            let Some(method) = method_named(method) else { continue };
+            let mut statuses = Vec::new();
+            for token in [None, Some(&user.access), Some(&admin.access)] {
+                let answer =
+                    app.bearer(method.clone(), &path.replace("{user_id}", "999"), token.map(String::as_str)).await;
+                let status = answer.status.as_u16().to_string();
+                assert!(
+                    operation["responses"].get(&status).is_some(),
+                    "{method} {path} answers {status}, undocumented"
+                );
+                statuses.push(status);
+            }
+            matrix.push_str(&format!("{method} {path}: {}\n", statuses.join(" ")));
+        }
+    }
+    assert_eq!(matrix, MATRIX);
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+fn method_named(name: &str) -> Option<Method> {
+    ["get", "post", "patch", "put", "delete"].contains(&name).then(|| name.to_uppercase().parse().unwrap())
+}

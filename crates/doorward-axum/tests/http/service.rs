@@ -1,0 +1,71 @@
+//! `/health`, `/ready`, `/openapi.json`, `/docs`
+
+use axum::http::{Method, StatusCode};
+use doorward::Store;
+use serde_json::json;
+
+use crate::app::{PASSWORD, TestApp};
+
+#[tokio::test]
+async fn health_touches_nothing() {
+    let app = TestApp::new();
+    app.store.close().await;
+    let answer = app.get("/health", None).await;
+    assert_eq!(
+        (answer.status, answer.body),
+        (StatusCode::OK, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+    );
+    let head = app.bearer(Method::HEAD, "/health", None).await;
+    assert_eq!((head.status, head.text.as_str()), (StatusCode::OK, ""));
+}
+
+#[tokio::test]
+async fn readiness_is_the_stores() {
+    let app = TestApp::new();
+    let ready = app.get("/ready", None).await;
+    assert_eq!((ready.status, ready.body), (StatusCode::OK, json!({"status": "ready"})));
+    app.store.close().await;
+    let unavailable = app.get("/ready", None).await;
+    assert_eq!((unavailable.status.as_u16(), &unavailable.body["code"]), (503, &json!("STORE_UNAVAILABLE")));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_serve_is_a_retryable_answer() {
+    let app = TestApp::new();
+    let tokens = app.register("ada@example.com").await;
+    app.store.close().await;
+    app.later(2);
+    for answer in [
+        app.post("/auth/login", json!({"email": "ada@example.com", "password": PASSWORD})).await,
+        app.post("/auth/register", json!({"email": "bob@example.com", "password": PASSWORD})).await,
+        app.refresh(&tokens.refresh).await,
+        app.logout(&tokens.refresh).await,
+        app.me(&tokens.access).await,
+        app.get("/admin/users", Some(&tokens.access)).await,
+    ] {
+        assert_eq!((answer.status.as_u16(), &answer.body["code"]), (503, &json!("STORE_UNAVAILABLE")));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert!(!answer.text.contains("closed"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn the_docs_are_served_from_the_binary_under_a_strict_policy() {
+    let app = TestApp::new();
+    let page = app.get("/docs", None).await;
+    assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, Some("text/html; charset=utf-8")));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
+    for (path, content_type) in
+        [("/docs/docs.css", "text/css; charset=utf-8"), ("/docs/docs.js", "text/javascript; charset=utf-8")]
+    {
+        let asset = app.get(path, None).await;
+        assert_eq!((asset.status, asset.header("content-type")), (StatusCode::OK, Some(content_type)));
+        assert!(page.text.contains(path));
+    }
+    for outside in ["http://", "https://", "//"] {
+        for attribute in ["src=\"", "href=\""] {
+            assert!(!page.text.contains(&format!("{attribute}{outside}")), "the page must load nothing from elsewhere");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The payload: written plainly, read and judged strictly.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use super::json::{fill, read_object};
+use super::{AccessTokenError, AccessTokenRules, Subject, VerifiedToken};
+use crate::clock::Timestamp;
+use crate::role::Role;
+use crate::session::SessionId;
+use crate::user::UserId;
+
+/// The length of a UUID in its hyphenated form (RFC 9562, section 4).
+const UUID_LENGTH: usize = 36;
+
+/// The payload of a token for `subject` under the name `id`, good from `now` on.
+pub(super) fn write(subject: Subject, id: Uuid, rules: &AccessTokenRules, now: Timestamp) -> String {
+    let issued_at = now.seconds();
+    let lifetime = i64::try_from(rules.lifetime.as_secs()).unwrap_or(i64::MAX);
+    let mut digits = itoa::Buffer::new();
+    let mut payload = String::with_capacity(256);
+    payload.push_str("{\"sub\":\"");
+    payload.push_str(digits.format(subject.user_id.value()));
+    payload.push_str("\",\"role\":\"");
+    payload.push_str(subject.role.as_str());
+    payload.push_str("\",\"jti\":\"");
+    push_uuid(&mut payload, &id);
+    payload.push_str("\",\"iat\":");
+    payload.push_str(digits.format(issued_at));
+    payload.push_str(",\"exp\":");
+    payload.push_str(digits.format(issued_at.saturating_add(lifetime)));
+    if let Some(session) = subject.session {
+        payload.push_str(",\"sid\":\"");
+        push_uuid(&mut payload, session.as_uuid());
+        payload.push('"');
+    }
+    if let Some(issuer) = &rules.issuer {
+        payload.push_str(",\"iss\":");
+        push_text(&mut payload, issuer);
+    }
+    if let Some(audience) = &rules.audience {
+        payload.push_str(",\"aud\":");
+        push_text(&mut payload, audience);
+    }
+    payload.push('}');
+    payload
+}
+
+fn push_uuid(payload: &mut String, uuid: &Uuid) {
+    payload.push_str(uuid.hyphenated().encode_lower(&mut [0; UUID_LENGTH]));
+}
+
+fn push_text(payload: &mut String, text: &str) {
+    if text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        payload.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        payload.push('"');
+        payload.push_str(text);
+        payload.push('"');
+    }
+}
+
+/// Reads the payload of a token whose signature held, and judges it.
+pub(super) fn verify(
+    payload: &[u8],
+    rules: &AccessTokenRules,
+    now: Timestamp,
+) -> Result<VerifiedToken, AccessTokenError> {
+    let claims = Claims::parse(payload).ok_or(AccessTokenError::Invalid)?;
+    let token = claims.judge(rules, now).ok_or(AccessTokenError::Invalid)?;
+    // "On or after" its `exp` a token is refused (RFC 7519, section 4.1.4): so it is, to the second.
+    if token.expires_at <= Timestamp::from_seconds(now.minus(rules.leeway).seconds()) {
+        return Err(AccessTokenError::Expired);
+    }
+    Ok(token)
+}
+
+/// The claims of a payload, each of its own type and none twice.
+#[derive(Default)]
+struct Claims<'a> {
+    subject: Option<UserId>,
+    role: Option<Role>,
+    id: Option<Uuid>,
+    issued_at: Option<i64>,
+    expires_at: Option<i64>,
+    session: Option<Uuid>,
+    issuer: Option<Cow<'a, str>>,
+    audience: Option<Cow<'a, str>>,
+}
+
+impl<'a> Claims<'a> {
+    /// A claim that is not ours, one given twice and one of the wrong type are all refused: a wrong type
+    /// must never count as absence (CVE-2026-25537).
+    fn parse(payload: &'a [u8]) -> Option<Self> {
+        let mut claims = Self::default();
+        read_object(payload, |name, value| match name {
+            "sub" => fill(&mut claims.subject, value.text()?.parse().ok()),
+            "role" => fill(&mut claims.role, value.text()?.parse().ok()),
+            "jti" => fill(&mut claims.id, parse_uuid(&value.text()?)),
+            "iat" => fill(&mut claims.issued_at, value.integer()),
+            "exp" => fill(&mut claims.expires_at, value.integer()),
+            "sid" => fill(&mut claims.session, parse_uuid(&value.text()?)),
+            "iss" => fill(&mut claims.issuer, value.text()),
+            "aud" => fill(&mut claims.audience, value.text()),
+            _ => None,
+        })?;
+        Some(claims)
+    }
+
+    /// All but whether the token's time is over.
+    fn judge(self, rules: &AccessTokenRules, now: Timestamp) -> Option<VerifiedToken> {
+        let (issued_at, expires_at) = (self.issued_at?, self.expires_at?);
+        let begun = issued_at <= now.plus(rules.leeway).seconds();
+        // Both are non-negative and ordered, so the difference neither overflows nor loses its sign.
+        let short_lived = issued_at < expires_at && expires_at.abs_diff(issued_at) <= rules.lifetime.as_secs();
+        // Compared whole, and absent only when it is to be absent (CVE-2024-53861: an issuer by substring).
+        let from_us = self.issuer.as_deref() == rules.issuer.as_deref();
+        let for_us = self.audience.as_deref() == rules.audience.as_deref();
+        if !(begun && short_lived && from_us && for_us) {
+            return None;
+        }
+        Some(VerifiedToken {
+            subject: Subject {
+                user_id: self.subject?,
+                role: self.role?,
+                session: self.session.map(SessionId::from_uuid),
+            },
+            id: self.id?,
+            issued_at: Timestamp::from_seconds(issued_at),
+            expires_at: Timestamp::from_seconds(expires_at),
+        })
+    }
+}
+
+/// A UUID in its one spelling: hyphenated, lower case (RFC 9562, section 4).
+fn parse_uuid(text: &str) -> Option<Uuid> {
+    if text.len() != UUID_LENGTH || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
+    Uuid::try_parse(text).ok()
+}
