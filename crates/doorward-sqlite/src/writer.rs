@@ -232,7 +232,10 @@ mod tests {
             Ok(())
         }));
         has_started.recv().unwrap();
-        drop(begin(writer.write(move |_| Ok(begun.send(()).unwrap()))));
+        drop(begin(writer.write(move |_| {
+            begun.send(()).unwrap();
+            Ok(())
+        })));
         proceed.send(()).unwrap();
         block_on(blocking).unwrap();
         block_on(writer.finish());
