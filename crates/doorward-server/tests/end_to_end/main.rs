@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failures are panics")]
 
 mod client;
+mod contract_report;
 mod crash;
 mod overload;
 mod races;
