@@ -4,6 +4,7 @@
 mod admin;
 mod app;
 mod bodies;
+mod embedding;
 mod headers;
 mod login;
 mod matrix;
