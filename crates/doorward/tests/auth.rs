@@ -1,4 +1,5 @@
 //! The use cases on the memory store, where a test needs two processes, a moved clock or a weaker hash.
+#![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
