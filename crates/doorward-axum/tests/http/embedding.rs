@@ -46,6 +46,7 @@ async fn a_group_of_routes_is_protected_at_once() {
     assert_eq!(ask(&router, "/staff", Some(&admin.access)).await, (200, "root@example.com".to_owned()));
 }
 
+#[expect(clippy::panic, reason = "what is tested")]
 async fn defective() -> &'static str {
     panic!("a secret that must not get out")
 }
