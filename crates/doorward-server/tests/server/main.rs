@@ -1,9 +1,18 @@
-//! The real binary, from outside: what an operator and a client see of it.
+//! The real binary, on a real file, over real sockets: what an operator and a client see of it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failures are panics")]
 
 mod application;
+mod client;
 mod command_line;
+mod contract_report;
+mod crash;
+mod overload;
+mod races;
+mod readme;
+mod restart;
+mod secrets;
 mod serving;
 mod settings;
 mod token;
 mod users;
+mod wire;
