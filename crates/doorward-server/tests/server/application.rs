@@ -177,7 +177,8 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("/bin/kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        // The shell's own kill: a bare system has no other.
+        let sent = Command::new("sh").args(["-c", &format!("kill {name} {}", self.child.id())]).status().unwrap();
         assert!(sent.success());
     }
 
