@@ -1,10 +1,13 @@
 //! The compression function on AVX2: 256-bit registers, four words each.
 //!
-//! A permutation works on eight registers that hold two rows, or two columns, side by side: one in the lower
-//! half, one in the upper. The half-register of a row or column is two consecutive words of it. So turning the
-//! diagonals of its 4 × 4 matrix takes shuffles within halves only, which cost one cycle where those across cost
-//! three to six, and there are always two independent chains to work at.
+//! A permutation works on four rows, or four columns, at once. A register holds two consecutive words of one of
+//! them in its lower half and of its neighbour in the upper. So turning the diagonals of a 4 × 4 matrix takes
+//! shuffles within halves only, which cost one cycle where those across cost three to six.
+//!
+//! Four registers always go through the same step side by side. Each is a chain of operations that wait for one
+//! another; a processor looks about a hundred instructions ahead, too few to find the next chain by itself.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 use crate::block::Block;
@@ -66,6 +69,43 @@ const fn registers_mut(block: &mut Block) -> &mut Registers {
     unsafe { &mut *std::ptr::from_mut(block).cast() }
 }
 
+/// One row of the 4 × 4 matrices of two pairs of rows or columns: two registers a pair.
+type Four = [__m256i; 4];
+
+/// GB on the columns of the matrices (RFC 9106 §3.6).
+///
+/// This and `permute` are macros because a function with target features can't be forced inline, and passing 16
+/// registers through memory would cost a third of the speed.
+macro_rules! mix {
+    ($a:ident, $b:ident, $c:ident, $d:ident) => {
+        $a = multiply_add($a, $b);
+        $d = exchange_words(xor($d, $a));
+        $c = multiply_add($c, $d);
+        $b = rotate_24(xor($b, $c));
+        $a = multiply_add($a, $b);
+        $d = rotate_16(xor($d, $a));
+        $c = multiply_add($c, $d);
+        $b = rotate_63(xor($b, $c));
+    };
+}
+
+/// P (RFC 9106 §3.6) on the four rows or columns that `$state`, a `[Four; 4]`, holds.
+macro_rules! permute {
+    ($state:expr) => {{
+        let [mut a, mut b, mut c, mut d] = $state;
+        mix!(a, b, c, d);
+        // Row b turns by one word, c by two, d by three: diagonals become columns.
+        b = join(swap(b), b);
+        c = swap(c);
+        d = join(d, swap(d));
+        mix!(a, b, c, d);
+        b = join(b, swap(b));
+        c = swap(c);
+        d = join(swap(d), d);
+        [a, b, c, d]
+    }};
+}
+
 #[target_feature(enable = "avx2")]
 fn compress<const ACCUMULATE: bool>(
     previous: &Block,
@@ -75,44 +115,64 @@ fn compress<const ACCUMULATE: bool>(
 ) {
     let (previous, reference) = (registers(previous), registers(reference));
     let destination = registers_mut(destination);
-    let mut permuted = [_mm256_setzero_si256(); REGISTERS];
-    for rows in 0..4 {
-        let (upper, lower) = (rows * 8, rows * 8 + 4);
-        let mut state = [_mm256_setzero_si256(); 8];
-        for quarter in 0..4 {
-            let first = _mm256_xor_si256(previous[upper + quarter], reference[upper + quarter]);
-            let second = _mm256_xor_si256(previous[lower + quarter], reference[lower + quarter]);
-            // The sum goes into the result once more.
-            for (at, sum) in [(upper + quarter, first), (lower + quarter, second)] {
-                destination[at] = if ACCUMULATE { _mm256_xor_si256(destination[at], sum) } else { sum };
-            }
-            [state[2 * quarter], state[2 * quarter + 1]] = exchange_halves(first, second);
-        }
-        permute(&mut state);
-        for quarter in 0..4 {
-            [permuted[upper + quarter], permuted[lower + quarter]] =
-                exchange_halves(state[2 * quarter], state[2 * quarter + 1]);
-        }
-    }
-    finish_columns(0, &permuted, destination);
+    let permuted = [
+        permute_rows::<ACCUMULATE>(0, previous, reference, destination),
+        permute_rows::<ACCUMULATE>(1, previous, reference, destination),
+    ];
+    permute_columns(0, &permuted, destination);
     first_word(_mm_cvtsi128_si64(_mm256_castsi256_si128(destination[0])).cast_unsigned());
-    for columns in 1..4 {
-        finish_columns(columns, &permuted, destination);
-    }
+    permute_columns(1, &permuted, destination);
 }
 
-/// Permutes two columns and adds them to the result.
+/// Permutes one half of the sum's rows, and puts their sum into the result.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn finish_columns(columns: usize, permuted: &Registers, destination: &mut Registers) {
-    let mut state = [_mm256_setzero_si256(); 8];
-    for row in 0..8 {
-        state[row] = permuted[row * 4 + columns];
+fn permute_rows<const ACCUMULATE: bool>(
+    half: usize,
+    previous: &Registers,
+    reference: &Registers,
+    destination: &mut Registers,
+) -> [__m256i; REGISTERS / 2] {
+    let mut state = [[_mm256_setzero_si256(); 4]; 4];
+    for pair in 0..2 {
+        for quarter in 0..4 {
+            let upper = half * 16 + pair * 8 + quarter;
+            let lower = upper + 4;
+            let first = _mm256_xor_si256(previous[upper], reference[upper]);
+            let second = _mm256_xor_si256(previous[lower], reference[lower]);
+            for (at, sum) in [(upper, first), (lower, second)] {
+                destination[at] = if ACCUMULATE { _mm256_xor_si256(destination[at], sum) } else { sum };
+            }
+            [state[quarter][pair * 2], state[quarter][pair * 2 + 1]] = exchange_halves(first, second);
+        }
     }
-    permute(&mut state);
-    for row in 0..8 {
-        let at = row * 4 + columns;
-        destination[at] = _mm256_xor_si256(destination[at], state[row]);
+    let state = permute!(state);
+    let mut permuted = [_mm256_setzero_si256(); REGISTERS / 2];
+    for pair in 0..2 {
+        for quarter in 0..4 {
+            let at = pair * 8 + quarter;
+            [permuted[at], permuted[at + 4]] = exchange_halves(state[quarter][pair * 2], state[quarter][pair * 2 + 1]);
+        }
+    }
+    permuted
+}
+
+/// Permutes one half of the columns, and adds them to the result.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn permute_columns(half: usize, rows: &[[__m256i; REGISTERS / 2]; 2], destination: &mut Registers) {
+    let mut state = [[_mm256_setzero_si256(); 4]; 4];
+    for pair in 0..2 {
+        for row in 0..8 {
+            state[row / 2][pair * 2 + row % 2] = rows[row / 4][row % 4 * 4 + half * 2 + pair];
+        }
+    }
+    let state = permute!(state);
+    for pair in 0..2 {
+        for row in 0..8 {
+            let at = row * 4 + half * 2 + pair;
+            destination[at] = _mm256_xor_si256(destination[at], state[row / 2][pair * 2 + row % 2]);
+        }
     }
 }
 
@@ -123,52 +183,105 @@ fn exchange_halves(first: __m256i, second: __m256i) -> [__m256i; 2] {
     [_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second)]
 }
 
-/// P (RFC 9106 §3.6) on two rows or two columns at once. Two registers are a row of each 4 × 4 matrix.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn permute(state: &mut [__m256i; 8]) {
-    let [mut a0, mut a1, mut b0, mut b1, mut c0, mut c1, mut d0, mut d1] = *state;
-    mix(&mut a0, &mut b0, &mut c0, &mut d0);
-    mix(&mut a1, &mut b1, &mut c1, &mut d1);
-    // Row b turns by one word, c by two, d by three: diagonals become columns.
-    (b0, b1) = (_mm256_alignr_epi8::<8>(b1, b0), _mm256_alignr_epi8::<8>(b0, b1));
-    (c0, c1) = (c1, c0);
-    (d0, d1) = (_mm256_alignr_epi8::<8>(d0, d1), _mm256_alignr_epi8::<8>(d1, d0));
-    mix(&mut a0, &mut b0, &mut c0, &mut d0);
-    mix(&mut a1, &mut b1, &mut c1, &mut d1);
-    (b0, b1) = (_mm256_alignr_epi8::<8>(b0, b1), _mm256_alignr_epi8::<8>(b1, b0));
-    (c0, c1) = (c1, c0);
-    (d0, d1) = (_mm256_alignr_epi8::<8>(d1, d0), _mm256_alignr_epi8::<8>(d0, d1));
-    *state = [a0, a1, b0, b1, c0, c1, d0, d1];
+/// The registers of each pair, exchanged: a turn by two words, which costs nothing.
+const fn swap([first, second, third, fourth]: Four) -> Four {
+    [second, first, fourth, third]
 }
 
-/// GB, four at a time.
+/// Of each half the second word of `before`, then the first of `after`.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn mix(a: &mut __m256i, b: &mut __m256i, c: &mut __m256i, d: &mut __m256i) {
-    *a = multiply_add(*a, *b);
-    *d = _mm256_shuffle_epi32::<0b10_11_00_01>(_mm256_xor_si256(*d, *a));
-    *c = multiply_add(*c, *d);
-    *b = rotate_bytes::<3>(_mm256_xor_si256(*b, *c));
-    *a = multiply_add(*a, *b);
-    *d = rotate_bytes::<2>(_mm256_xor_si256(*d, *a));
-    *c = multiply_add(*c, *d);
-    let mixed = _mm256_xor_si256(*b, *c);
-    *b = _mm256_xor_si256(_mm256_srli_epi64::<63>(mixed), _mm256_add_epi64(mixed, mixed));
+fn join(after: Four, before: Four) -> Four {
+    let mut joined = after;
+    for index in 0..4 {
+        joined[index] = _mm256_alignr_epi8::<8>(after[index], before[index]);
+    }
+    joined
 }
 
 /// a + b + 2 · low(a) · low(b).
 #[target_feature(enable = "avx2")]
 #[inline]
-fn multiply_add(a: __m256i, b: __m256i) -> __m256i {
-    let product = _mm256_mul_epu32(a, b);
-    _mm256_add_epi64(_mm256_add_epi64(a, b), _mm256_add_epi64(product, product))
+fn multiply_add(mut a: Four, b: Four) -> Four {
+    for index in 0..4 {
+        let product = _mm256_mul_epu32(a[index], b[index]);
+        let sum = _mm256_add_epi64(a[index], b[index]);
+        a[index] = _mm256_add_epi64(sum, _mm256_add_epi64(product, product));
+    }
+    side_by_side(a)
 }
 
-/// Rotates each word to the right by whole bytes.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn rotate_bytes<const BYTES: i64>(words: __m256i) -> __m256i {
-    let turn = |start: i64| (0..8).fold(0, |bytes, index| bytes | (start + (index + BYTES) % 8) << (8 * index));
-    _mm256_shuffle_epi8(words, _mm256_set_epi64x(turn(8), turn(0), turn(8), turn(0)))
+fn xor(mut a: Four, b: Four) -> Four {
+    for index in 0..4 {
+        a[index] = _mm256_xor_si256(a[index], b[index]);
+    }
+    a
+}
+
+/// A rotation by 32 bits.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn exchange_words(mut words: Four) -> Four {
+    for word in &mut words {
+        *word = _mm256_shuffle_epi32::<0b10_11_00_01>(*word);
+    }
+    words
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn rotate_24(words: Four) -> Four {
+    const BYTES: [u8; 16] = [3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10];
+    shuffle(words, BYTES)
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn rotate_16(words: Four) -> Four {
+    const BYTES: [u8; 16] = [2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9];
+    shuffle(words, BYTES)
+}
+
+/// Puts the byte number `bytes[i]` of each half at place `i`.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn shuffle(mut words: Four, bytes: [u8; 16]) -> Four {
+    let [low, high] = [0, 8].map(|at| i64::from_le_bytes(std::array::from_fn(|index| bytes[at + index])));
+    let mut mask = _mm256_set_epi64x(high, low, high, low);
+    // The compiler would make two instructions of the one, did it know the mask.
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {} */", inout(ymm_reg) mask, options(pure, nomem, nostack, preserves_flags)) };
+    for word in &mut words {
+        *word = _mm256_shuffle_epi8(*word, mask);
+    }
+    words
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn rotate_63(mut words: Four) -> Four {
+    for word in &mut words {
+        *word = _mm256_xor_si256(_mm256_srli_epi64::<63>(*word), _mm256_add_epi64(*word, *word));
+    }
+    words
+}
+
+/// Keeps the compiler from computing one chain after the other, which it prefers, for that takes fewer registers.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn side_by_side([mut first, mut second, mut third, mut fourth]: Four) -> Four {
+    // SAFETY: no instruction at all; the four values come out as they went in.
+    unsafe {
+        asm!(
+            "/* {} {} {} {} */",
+            inout(ymm_reg) first,
+            inout(ymm_reg) second,
+            inout(ymm_reg) third,
+            inout(ymm_reg) fourth,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    [first, second, third, fourth]
 }

@@ -49,15 +49,16 @@ pub(crate) fn fill<C: Compression>(
 ) -> Result<(), Error> {
     begin_lanes::<C>(memory, initial_hash, parameters)?;
     let plan = Plan::new(parameters);
+    let mut states = [Lane { reference: 0, addresses: Block::ZERO }; LOCKSTEP];
     for pass in 0..parameters.iterations() {
         for slice in 0..SLICES {
             for first in (0..plan.lanes).step_by(LOCKSTEP) {
                 let lanes = first..plan.lanes.min(first + LOCKSTEP);
                 let segments = Segments { compression, plan, pass, slice };
                 if pass == 0 {
-                    segments.fill::<false>(memory, lanes)?;
+                    segments.fill::<false>(memory, lanes, &mut states)?;
                 } else {
-                    segments.fill::<true>(memory, lanes)?;
+                    segments.fill::<true>(memory, lanes, &mut states)?;
                 }
             }
         }
@@ -142,11 +143,15 @@ struct Lane {
 }
 
 impl<C: Compression> Segments<C> {
-    fn fill<const ACCUMULATE: bool>(self, memory: &mut [Block], lanes: Range<usize>) -> Result<(), Error> {
+    fn fill<const ACCUMULATE: bool>(
+        self,
+        memory: &mut [Block],
+        lanes: Range<usize>,
+        states: &mut [Lane; LOCKSTEP],
+    ) -> Result<(), Error> {
         // A lane's first two blocks come from H₀.
         let begin = if self.pass == 0 && self.slice == 0 { 2 } else { 0 };
-        let mut states = [Lane { reference: 0, addresses: Block::ZERO }; LOCKSTEP];
-        for (lane, state) in lanes.clone().zip(&mut states) {
+        for (lane, state) in lanes.clone().zip(&mut *states) {
             if self.is_data_independent() {
                 self.look_ahead(memory.as_ptr(), lane, begin, state);
             } else {
@@ -155,7 +160,7 @@ impl<C: Compression> Segments<C> {
             }
         }
         for index in begin..self.plan.segment_length {
-            for (lane, state) in lanes.clone().zip(&mut states) {
+            for (lane, state) in lanes.clone().zip(&mut *states) {
                 self.step::<ACCUMULATE>(memory, lane, index, state)?;
             }
         }
@@ -229,11 +234,12 @@ impl<C: Compression> Segments<C> {
         twice
     }
 
-    /// Notes what the block at `index` refers to, and has it brought near.
+    /// Notes what the block at `index` refers to, and has both brought near.
     #[inline]
     fn refer(&self, start: *const Block, pseudo_random: u64, lane: usize, index: usize, state: &mut Lane) {
         state.reference = self.reference(pseudo_random, lane, index);
         self.compression.prefetch(start.wrapping_add(state.reference));
+        self.compression.prefetch(start.wrapping_add(self.current(lane, index)));
     }
 
     /// Index in memory of the block that `pseudo_random` (J₂ ‖ J₁) means (RFC 9106 §3.4.1 and §3.4.2).
