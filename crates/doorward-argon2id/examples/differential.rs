@@ -83,8 +83,11 @@ impl Case {
             .build()?;
         let mut tag = vec![0; self.tag_length];
         let (algorithm, version) = (argon2::Algorithm::Argon2id, argon2::Version::V0x13);
-        argon2::Argon2::new_with_secret(&self.secret, algorithm, version, params)?
-            .hash_password_into(&self.password, &self.salt, &mut tag)?;
+        argon2::Argon2::new_with_secret(&self.secret, algorithm, version, params)?.hash_password_into(
+            &self.password,
+            &self.salt,
+            &mut tag,
+        )?;
         Ok(tag)
     }
 }
@@ -102,9 +105,8 @@ impl Random {
 
     /// Both bounds included.
     fn between(&mut self, least: u32, most: u32) -> u32 {
-        let [low, .., high, _] = self.next().to_le_bytes();
-        let number = u32::from_le_bytes([low, high, 0, 0]);
-        least + number % (most - least + 1)
+        let choices = u64::from(most - least) + 1;
+        u32::try_from(self.next() % choices).map_or(most, |offset| least + offset)
     }
 
     fn bytes(&mut self, least: u32, most: u32) -> Vec<u8> {

@@ -146,10 +146,8 @@ mod tests {
             workspace.memory.blocks(64).unwrap().iter().all(|block| block.as_ref() == [0; 128])
         };
         let parameters = HashParameters::new(64, 1, 1).unwrap();
-        let mut imported = Argon2Hash::without_tag(&[7; 16], parameters);
-        imported.variant = Variant::Argon2d;
-        imported.tag = vec![0; 32];
-        for like in [imported, Argon2Hash { variant: Variant::Argon2id, ..imported.clone() }] {
+        for variant in [Variant::Argon2id, Variant::Argon2d] {
+            let like = Argon2Hash { variant, ..Argon2Hash::without_tag(&[7; 16], parameters) };
             let mut workspace = Workspace::reserve(64).unwrap();
             workspace.tag(b"password", &like).unwrap();
             assert!(workspace.is_dirty() && !is_zero(&mut workspace));
