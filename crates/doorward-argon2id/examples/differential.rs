@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p doorward-argon2id --example differential -- --cases 100000 [--seed 1]
 //! ```
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever called it")]
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -127,6 +127,7 @@ fn compress<const ACCUMULATE: bool>(
 /// Permutes one half of the sum's rows, and puts their sum into the result.
 #[target_feature(enable = "avx2")]
 #[inline]
+#[expect(clippy::needless_range_loop, reason = "the same index means another register on either side")]
 fn permute_rows<const ACCUMULATE: bool>(
     half: usize,
     previous: &Registers,

@@ -244,10 +244,11 @@ impl<C: Compression> Segments<C> {
 
     /// Index in memory of the block that `pseudo_random` (J₂ ‖ J₁) means (RFC 9106 §3.4.1 and §3.4.2).
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "both are less than the lanes and blocks that memory holds")]
     const fn reference(&self, pseudo_random: u64, lane: usize, index: usize) -> usize {
         let Plan { lanes, lane_length, segment_length, .. } = self.plan;
         let first_slice = self.pass == 0 && self.slice == 0;
-        let from = if first_slice { lane } else { ((pseudo_random >> 32) % lanes as u64) as usize };
+        let from = if first_slice { lane } else { (high_half(pseudo_random) % lanes as u64) as usize };
         // W: what has been made and isn't being made by another lane, but for the block before.
         let finished = if self.pass == 0 { self.slice * segment_length } else { lane_length - segment_length };
         let area = if from == lane {
@@ -257,12 +258,14 @@ impl<C: Compression> Segments<C> {
         } else {
             finished
         };
-        let squared = (pseudo_random & LOW) * (pseudo_random & LOW) >> 32;
-        let back = (area as u64 * squared >> 32) as usize;
+        let low = pseudo_random & 0xffff_ffff;
+        let back = high_half(area as u64 * high_half(low * low)) as usize;
         let begin = if self.pass == 0 { 0 } else { (self.slice + 1) % SLICES * segment_length };
         let position = begin + area - 1 - back;
         from * lane_length + if position < lane_length { position } else { position - lane_length }
     }
 }
 
-const LOW: u64 = 0xffff_ffff;
+const fn high_half(product: u64) -> u64 {
+    product >> 32
+}

@@ -47,7 +47,7 @@ impl Parameters {
 
     /// Blocks of a lane that lie between two synchronisation points. What m has beyond a multiple of 4p is unused.
     pub(crate) const fn segment_length(self) -> usize {
-        (self.memory_kib / (SLICES as u32 * self.lanes)) as usize
+        self.memory_kib as usize / (SLICES * self.lanes as usize)
     }
 
     /// Blocks in use: m′ of the RFC.

@@ -1,6 +1,12 @@
 //! Every kernel that this processor has against RustCrypto's `argon2`, over whatever proptest thinks of.
 //!
 //! `DOORWARD_ARGON2ID_CASES` sets how many cases, 256 if it is absent.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test's failures are panics; it tells what it ran, and takes the number of cases from outside"
+)]
 
 use std::cell::{Cell, RefCell};
 

@@ -1,4 +1,5 @@
 //! What users of the crate rely on besides the tags.
+#![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
 
 use doorward_argon2id::{Error, Inputs, Kernel, Parameters, Workspace};
 
