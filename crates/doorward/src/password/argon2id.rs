@@ -1,10 +1,11 @@
-//! The engine: fills caller-owned memory and gives the tag. The only file that knows which
-//! implementation of Argon2 does the work.
+//! The engine: gives the tag, in memory that its caller keeps. The only file that knows which implementation of
+//! Argon2 does the work: `doorward-argon2id` computes what is stored today, the `argon2` crate the variants and
+//! the version that only imported hashes have.
 
-use std::collections::TryReserveError;
+use std::io;
 
-use argon2::{Algorithm, Argon2, Block, Params};
-use zeroize::optimization_barrier;
+use argon2::{Algorithm, Argon2, Params};
+use doorward_argon2id::{Inputs, Parameters};
 
 use super::parameters::HashParameters;
 use super::phc::{Argon2Hash, Variant, Version};
@@ -18,21 +19,18 @@ pub(super) struct EngineError;
 ///
 /// Wiped when dropped, and by [`wipe`](Self::wipe).
 pub(super) struct Workspace {
-    blocks: Vec<Block>,
-    is_dirty: bool,
+    memory: doorward_argon2id::Workspace,
 }
 
 impl Workspace {
     /// Sets memory aside for hashes up to `memory_kib`, without touching it yet.
-    pub(super) fn reserve(memory_kib: u32) -> Result<Self, TryReserveError> {
-        let mut blocks = Vec::new();
-        blocks.try_reserve_exact(memory_kib as usize)?;
-        Ok(Self { blocks, is_dirty: false })
+    pub(super) fn reserve(memory_kib: u32) -> io::Result<Self> {
+        Ok(Self { memory: doorward_argon2id::Workspace::with_memory(memory_kib)? })
     }
 
     /// Has the operating system hand over every page, which takes longer than filling it.
     pub(super) fn touch(&mut self) {
-        self.blocks.resize(self.blocks.capacity(), Block::new());
+        self.memory.touch();
     }
 
     /// Argon2id of `password` under a fresh salt, as a hash to be stored.
@@ -49,6 +47,22 @@ impl Workspace {
 
     /// The tag that `password` has under the salt and the parameters of `like`.
     pub(super) fn tag(&mut self, password: &[u8], like: &Argon2Hash) -> Result<Vec<u8>, EngineError> {
+        let mut tag = vec![0; like.tag.len()];
+        match (like.variant, like.version) {
+            (Variant::Argon2id, Version::V19) => self.compute(password, like, &mut tag)?,
+            _ => self.compute_imported(password, like, &mut tag)?,
+        }
+        Ok(tag)
+    }
+
+    fn compute(&mut self, password: &[u8], like: &Argon2Hash, tag: &mut [u8]) -> Result<(), EngineError> {
+        let (memory, iterations, lanes) = cost(like);
+        let parameters = Parameters::new(memory, iterations, lanes).map_err(|_| EngineError)?;
+        let inputs = Inputs { password, salt: &like.salt, ..Inputs::default() };
+        self.memory.hash(&inputs, parameters, tag).map_err(|_| EngineError)
+    }
+
+    fn compute_imported(&mut self, password: &[u8], like: &Argon2Hash, tag: &mut [u8]) -> Result<(), EngineError> {
         let algorithm = match like.variant {
             Variant::Argon2d => Algorithm::Argon2d,
             Variant::Argon2i => Algorithm::Argon2i,
@@ -58,43 +72,35 @@ impl Workspace {
             Version::V16 => argon2::Version::V0x10,
             Version::V19 => argon2::Version::V0x13,
         };
-        let (memory, iterations, lanes) =
-            (like.parameters.memory_kib(), like.parameters.iterations(), like.parameters.lanes());
-        let params = Params::new(memory, iterations, lanes, Some(like.tag.len())).map_err(|_| EngineError)?;
-        self.touch();
-        let blocks = self.blocks.get_mut(..params.block_count()).ok_or(EngineError)?;
-        self.is_dirty = true;
-        let mut tag = vec![0; like.tag.len()];
+        let (memory, iterations, lanes) = cost(like);
+        let params = Params::new(memory, iterations, lanes, Some(tag.len())).map_err(|_| EngineError)?;
+        let blocks = self.memory.blocks(params.block_count()).map_err(|_| EngineError)?;
         Argon2::new(algorithm, version, params)
-            .hash_password_into_with_memory(password, &like.salt, &mut tag, blocks)
-            .map_err(|_| EngineError)?;
-        Ok(tag)
+            .hash_password_into_with_memory(password, &like.salt, tag, blocks)
+            .map_err(|_| EngineError)
     }
 
     /// Whether a hash has left something in memory: enough to guess a password without paying for memory.
     pub(super) const fn is_dirty(&self) -> bool {
-        self.is_dirty
+        self.memory.is_dirty()
     }
 
     /// Where the memory is, and how many blocks.
     #[cfg(test)]
-    pub(super) fn address(&self) -> (usize, usize) {
-        (self.blocks.as_ptr().addr(), self.blocks.len())
+    pub(super) fn address(&mut self) -> (usize, usize) {
+        let blocks = self.memory.memory_kib();
+        (self.memory.blocks(0).map_or(0, |blocks| blocks.as_ptr().addr()), blocks)
     }
 
     /// Overwrites what was left in memory.
     pub(super) fn wipe(&mut self) {
-        if std::mem::take(&mut self.is_dirty) {
-            self.blocks.fill(Block::new());
-            optimization_barrier(self.blocks.as_slice());
-        }
+        self.memory.wipe();
     }
 }
 
-impl Drop for Workspace {
-    fn drop(&mut self) {
-        self.wipe();
-    }
+/// Memory in KiB, iterations, lanes.
+const fn cost(hash: &Argon2Hash) -> (u32, u32, u32) {
+    (hash.parameters.memory_kib(), hash.parameters.iterations(), hash.parameters.lanes())
 }
 
 #[cfg(test)]
@@ -131,16 +137,22 @@ mod tests {
         let mut too_small = Workspace::reserve(64).unwrap();
         assert!(too_small.tag(b"password", &first).is_ok());
         assert!(too_small.tag(b"password", &second).is_err());
-        assert_eq!(too_small.blocks.capacity(), 64);
+        assert_eq!(too_small.memory.memory_kib(), 64);
     }
 
     #[test]
     fn wiping_leaves_nothing() {
-        let is_zero = |workspace: &Workspace| workspace.blocks.iter().all(|block| block.as_ref() == [0; 128]);
-        let mut workspace = Workspace::reserve(64).unwrap();
-        workspace.hash(b"password", &[7; 16], HashParameters::new(64, 1, 1).unwrap()).unwrap();
-        assert!(workspace.is_dirty() && !is_zero(&workspace));
-        workspace.wipe();
-        assert!(!workspace.is_dirty() && is_zero(&workspace));
+        let is_zero = |workspace: &mut Workspace| {
+            workspace.memory.blocks(64).unwrap().iter().all(|block| block.as_ref() == [0; 128])
+        };
+        let parameters = HashParameters::new(64, 1, 1).unwrap();
+        for variant in [Variant::Argon2id, Variant::Argon2d] {
+            let like = Argon2Hash { variant, ..Argon2Hash::without_tag(&[7; 16], parameters) };
+            let mut workspace = Workspace::reserve(64).unwrap();
+            workspace.tag(b"password", &like).unwrap();
+            assert!(workspace.is_dirty() && !is_zero(&mut workspace));
+            workspace.wipe();
+            assert!(!workspace.is_dirty() && is_zero(&mut workspace));
+        }
     }
 }
