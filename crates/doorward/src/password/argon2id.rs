@@ -28,11 +28,6 @@ impl Workspace {
         Ok(Self { memory: doorward_argon2id::Workspace::with_memory(memory_kib)? })
     }
 
-    /// Has the operating system hand over every page, which takes longer than filling it.
-    pub(super) fn touch(&mut self) {
-        self.memory.touch();
-    }
-
     /// Argon2id of `password` under a fresh salt, as a hash to be stored.
     pub(super) fn hash(
         &mut self,

@@ -267,7 +267,6 @@ impl Shared {
 
     /// The life of one thread. It holds no lock while it hashes or answers.
     fn work(&self, mut workspace: Workspace) {
-        workspace.touch();
         while let Some(job) = self.next(&mut workspace) {
             let is_oversized = self.is_oversized(&job);
             let answer = self.perform(job, &mut workspace);
