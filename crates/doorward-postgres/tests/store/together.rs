@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use doorward::revocation::{EndingKind, EndingPosition};
 use doorward::session::EndReason;
-use doorward::store::{Activation, Rotation, UserCreation};
+use doorward::store::{Activation, Rotation, UserCreation, VerifiedLogin};
+use doorward::token::refresh::RefreshToken;
+use doorward::user::CredentialVersion;
 use doorward::{Role, Store};
+use doorward_postgres::PostgresStore;
 use tokio::task::JoinSet;
 
 use crate::cluster::Fresh;
@@ -135,41 +138,31 @@ async fn a_deactivation_ends_the_session_that_was_being_opened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logouts_and_a_deactivation_do_not_wait_for_each_other_for_ever() {
+async fn a_deactivation_that_waits_for_a_session_holds_up_nobody_elses_ending() {
     let database = Fresh::create().await;
     let store = Arc::new(open(&database).await);
-    for round in 0..5 {
-        let (ada, first) = register(&store, &format!("ada{round}")).await;
-        let mut tokens = vec![first];
-        for _ in 0..15 {
-            let (session, token) = new_session();
-            let version = doorward::user::CredentialVersion(1);
-            let login = doorward::store::VerifiedLogin { user_id: ada.id, version, upgraded_hash: None };
-            store.open_session(login, session).await.unwrap();
-            tokens.push(token);
-        }
-        let mut logouts = JoinSet::new();
-        for token in tokens {
-            let store = Arc::clone(&store);
-            logouts.spawn(async move { store.end_session(token.handle(), EndReason::Logout, START).await.unwrap() });
-        }
-        store.set_active(ada.id, false, START).await.unwrap();
-        logouts.join_all().await;
-    }
-    let observer = database.connect().await;
-    assert_eq!(count(&observer, "SELECT count(*) FROM sessions WHERE ended_at IS NULL").await, 0);
-    assert_eq!(count(&observer, "SELECT count(DISTINCT session_id) FROM endings").await, 5 * 16);
-    assert_eq!(count(&observer, "SELECT count(*) FROM endings").await, 5 * 17);
-    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    store.close().await;
-    assert_eq!(count(&observer, deadlocks).await, 0);
+    let (ada, _) = register(&store, "ada").await;
+    let (_, bobs_token) = register(&store, "bob").await;
+    let (session, held) = new_session();
+    let login = VerifiedLogin { user_id: ada.id, version: CredentialVersion(1), upgraded_hash: None };
+    store.open_session(login, session).await.unwrap();
+    let holder = database.connect().await;
+    let hold = "BEGIN; SELECT id FROM sessions WHERE handle = decode('HANDLE', 'hex') FOR UPDATE";
+    let handle: String = held.handle().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    holder.batch_execute(&hold.replace("HANDLE", &handle)).await.unwrap();
+    let node = Arc::clone(&store);
+    let deactivation = tokio::spawn(async move { node.set_active(ada.id, false, START).await.unwrap() });
+    until_waiting(&database.connect().await, 1).await;
+    assert!(store.end_session(bobs_token.handle(), EndReason::Logout, START).await.unwrap().is_some());
+    holder.batch_execute("COMMIT").await.unwrap();
+    assert!(matches!(deactivation.await.unwrap(), Activation::Done(user) if !user.is_active));
 }
 
 async fn use_at_once(
-    nodes: &[Arc<doorward_postgres::PostgresStore>; 2],
-    token: &doorward::token::refresh::RefreshToken,
+    nodes: &[Arc<PostgresStore>; 2],
+    token: &RefreshToken,
     grace: Duration,
-) -> Vec<(Rotation, doorward::token::refresh::RefreshToken)> {
+) -> Vec<(Rotation, RefreshToken)> {
     let mut uses = JoinSet::new();
     for index in 0..60 {
         let (node, token) = (Arc::clone(&nodes[index % 2]), token.clone());
