@@ -163,7 +163,7 @@ async fn history(client: &impl GenericClient) -> Result<Vec<(u32, Vec<u8>)>, Ope
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::Fresh;
+    use crate::cluster::{Fresh, connect};
     use crate::{endings, housekeeping, sessions, users};
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
     async fn every_statement_can_be_prepared_on_a_fresh_schema() {
         let fresh = Fresh::create().await;
         migrate(fresh.url()).await.unwrap();
-        let client = fresh.connect().await;
+        let client = connect(fresh.url()).await;
         for statement in
             [users::STATEMENTS, sessions::STATEMENTS, endings::STATEMENTS, housekeeping::STATEMENTS].concat()
         {
@@ -194,7 +194,7 @@ mod tests {
         let indexed = "
             SELECT DISTINCT attname::text FROM pg_index JOIN pg_attribute ON attrelid = indexrelid
             WHERE indrelid = 'sessions'::regclass ORDER BY 1";
-        let rows = fresh.connect().await.query(indexed, &[]).await.unwrap();
+        let rows = connect(fresh.url()).await.query(indexed, &[]).await.unwrap();
         let columns: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         assert_eq!(columns, ["handle", "user_id"]);
     }

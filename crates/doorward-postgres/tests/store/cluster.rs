@@ -19,11 +19,6 @@ impl Fresh {
     pub(crate) fn url(&self) -> &str {
         &self.0
     }
-
-    /// A connection of somebody else's.
-    pub(crate) async fn connect(&self) -> Client {
-        connect(&self.0).await
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "where the cluster is, only the script that started it knows")]
@@ -32,7 +27,8 @@ fn cluster() -> String {
         .expect("this test needs PostgreSQL: run `scripts/test`, or `scripts/postgres cargo test -p doorward-postgres`")
 }
 
-async fn connect(url: &str) -> Client {
+/// A connection of somebody else's.
+pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client

@@ -8,7 +8,7 @@ use doorward::store::Rotation;
 use doorward::{Role, Store, StoreError};
 use doorward_postgres::{PostgresOptions, PostgresStore};
 
-use crate::cluster::Fresh;
+use crate::cluster::{Fresh, connect};
 use crate::story::{START, count, is_unavailable, open, open_with, present, register, until_waiting};
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn terminated_connections_are_replaced() {
     let database = Fresh::create().await;
     let store = open(&database).await;
     let (ada, _) = register(&store, "ada").await;
-    let somebody = database.connect().await;
+    let somebody = connect(database.url()).await;
     for _ in 0..10 {
         tokio::join!(store.check(), store.find_user(ada.id)).0.unwrap();
         let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -34,7 +34,7 @@ async fn a_statement_has_its_time() {
     let statement_timeout = Duration::from_millis(100);
     let store = open_with(&database, PostgresOptions { statement_timeout, ..PostgresOptions::default() }).await;
     let (ada, _) = register(&store, "ada").await;
-    let somebody = database.connect().await;
+    let somebody = connect(database.url()).await;
     somebody.batch_execute("BEGIN; SELECT id FROM users FOR UPDATE").await.unwrap();
     assert!(is_unavailable(&store.set_role(ada.id, Role::Admin, START).await));
     assert!(is_unavailable(&store.set_active(ada.id, false, START).await));
@@ -50,11 +50,11 @@ async fn more_than_there_are_connections_is_overload() {
     let options = PostgresOptions { max_connections: 1, acquire_timeout, ..PostgresOptions::default() };
     let store = Arc::new(open_with(&database, options).await);
     let (ada, _) = register(&store, "ada").await;
-    let somebody = database.connect().await;
+    let somebody = connect(database.url()).await;
     somebody.batch_execute("BEGIN; SELECT id FROM users FOR UPDATE").await.unwrap();
     let (node, id) = (Arc::clone(&store), ada.id);
     let waiting = tokio::spawn(async move { node.set_role(id, Role::Admin, START).await.unwrap() });
-    until_waiting(&database.connect().await, 1).await;
+    until_waiting(&connect(database.url()).await, 1).await;
     assert!(matches!(store.find_user(ada.id).await, Err(StoreError::Overloaded)));
     somebody.batch_execute("COMMIT").await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().role, Role::Admin);
@@ -66,9 +66,9 @@ async fn a_caller_who_gives_up_leaves_nothing_half_done() {
     let database = Fresh::create().await;
     let store = open_with(&database, PostgresOptions { max_connections: 1, ..PostgresOptions::default() }).await;
     let (ada, _) = register(&store, "ada").await;
-    let somebody = database.connect().await;
+    let somebody = connect(database.url()).await;
     somebody.batch_execute("BEGIN; SELECT id FROM users FOR UPDATE").await.unwrap();
-    let observer = database.connect().await;
+    let observer = connect(database.url()).await;
     tokio::select! {
         outcome = store.set_active(ada.id, false, START) => panic!("{outcome:?}"),
         () = until_waiting(&observer, 1) => {}
@@ -93,7 +93,7 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
              current_database()); END $$"
         )
     };
-    let owner = database.connect().await;
+    let owner = connect(database.url()).await;
     owner.batch_execute(&read_only("on")).await.unwrap();
     let late = open(&database).await;
     assert!(is_unavailable(&late.check().await));
@@ -125,7 +125,7 @@ async fn a_rotation_moves_nothing_in_the_indexes() {
     }
     // A connection hands its counts in when it ends.
     store.close().await;
-    let observer = database.connect().await;
+    let observer = connect(database.url()).await;
     while count(&observer, "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'sessions'").await < 50 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -8,3 +8,4 @@ mod failing;
 mod migrating;
 mod story;
 mod together;
+mod transport;

@@ -13,14 +13,14 @@ use doorward::{Role, Store};
 use doorward_postgres::PostgresStore;
 use tokio::task::JoinSet;
 
-use crate::cluster::Fresh;
+use crate::cluster::{Fresh, connect};
 use crate::story::{START, count, new_session, new_user, open, present, register, until_waiting};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_token_used_by_many_at_once_has_no_two_live_successors() {
     let database = Fresh::create().await;
     // Whatever isolation the database's owner prefers.
-    let owner = database.connect().await;
+    let owner = connect(database.url()).await;
     owner
         .batch_execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database()); END $$")
         .await
@@ -71,7 +71,7 @@ async fn one_address_registered_by_many_at_once_is_one_account() {
     }
     let outcomes = registrations.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, UserCreation::Created(_))).count(), 1);
-    let observer = database.connect().await;
+    let observer = connect(database.url()).await;
     assert_eq!(count(&observer, "SELECT count(*) FROM users").await, 1);
     assert_eq!(count(&observer, "SELECT count(*) FROM sessions").await, 1);
 }
@@ -87,7 +87,7 @@ async fn an_ending_that_commits_late_is_not_passed_by() {
     let nodes = [Arc::new(open(&database).await), Arc::new(open(&database).await)];
     let (ada, _) = register(&nodes[0], "ada").await;
     let (bob, bobs_token) = register(&nodes[0], "bob").await;
-    let holder = database.connect().await;
+    let holder = connect(database.url()).await;
     holder.batch_execute(HELD).await.unwrap();
     holder.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
 
@@ -117,7 +117,7 @@ async fn a_deactivation_ends_the_session_that_was_being_opened() {
     let database = Fresh::create().await;
     let store = Arc::new(open(&database).await);
     let (ada, _) = register(&store, "ada").await;
-    let login = database.connect().await;
+    let login = connect(database.url()).await;
     login
         .batch_execute(
             "BEGIN; SELECT id FROM users FOR NO KEY UPDATE;
@@ -129,7 +129,7 @@ async fn a_deactivation_ends_the_session_that_was_being_opened() {
         .unwrap();
     let node = Arc::clone(&store);
     let deactivation = tokio::spawn(async move { node.set_active(ada.id, false, START).await.unwrap() });
-    let observer = database.connect().await;
+    let observer = connect(database.url()).await;
     until_waiting(&observer, 1).await;
     login.batch_execute("COMMIT").await.unwrap();
     assert!(matches!(deactivation.await.unwrap(), Activation::Done(user) if !user.is_active));
@@ -146,13 +146,13 @@ async fn a_deactivation_that_waits_for_a_session_holds_up_nobody_elses_ending() 
     let (session, held) = new_session();
     let login = VerifiedLogin { user_id: ada.id, version: CredentialVersion(1), upgraded_hash: None };
     store.open_session(login, session).await.unwrap();
-    let holder = database.connect().await;
+    let holder = connect(database.url()).await;
     let hold = "BEGIN; SELECT id FROM sessions WHERE handle = decode('HANDLE', 'hex') FOR UPDATE";
     let handle: String = held.handle().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     holder.batch_execute(&hold.replace("HANDLE", &handle)).await.unwrap();
     let node = Arc::clone(&store);
     let deactivation = tokio::spawn(async move { node.set_active(ada.id, false, START).await.unwrap() });
-    until_waiting(&database.connect().await, 1).await;
+    until_waiting(&connect(database.url()).await, 1).await;
     assert!(store.end_session(bobs_token.handle(), EndReason::Logout, START).await.unwrap().is_some());
     holder.batch_execute("COMMIT").await.unwrap();
     assert!(matches!(deactivation.await.unwrap(), Activation::Done(user) if !user.is_active));
