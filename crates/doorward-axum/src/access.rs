@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequestParts, Request, State};
+use axum::extract::{FromRef, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -54,39 +54,21 @@ where
 /// Lets only requests with a good access token through to a group of routes:
 /// `.route_layer(middleware::from_fn_with_state(auth, require_user))`.
 ///
-/// The routes find the [`Identity`] among the request's extensions.
-///
-/// # Errors
-///
-/// As [`CurrentUser`].
-pub async fn require_user(
-    State(auth): State<Arc<Auth>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    let identity = auth.authenticate(bearer_token(request.headers())?).await?;
+/// The routes find the [`Identity`] among the request's extensions. Whoever is refused gets the answer of
+/// [`CurrentUser`].
+pub async fn require_user(CurrentUser(identity): CurrentUser, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(identity);
-    Ok(next.run(request).await)
+    next.run(request).await
 }
 
 /// Lets only administrators through to a group of routes:
 /// `.route_layer(middleware::from_fn_with_state(auth, require_admin))`.
 ///
-/// The routes find the [`Identity`] and the [`User`] among the request's extensions.
-///
-/// # Errors
-///
-/// As [`AdminUser`].
-pub async fn require_admin(
-    State(auth): State<Arc<Auth>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    let identity = auth.authenticate(bearer_token(request.headers())?).await?;
-    let user = auth.current_admin(&identity).await?;
-    request.extensions_mut().insert(identity);
+/// The routes find the [`User`] among the request's extensions. Whoever is refused gets the answer of
+/// [`AdminUser`].
+pub async fn require_admin(AdminUser(user): AdminUser, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(user);
-    Ok(next.run(request).await)
+    next.run(request).await
 }
 
 /// The token of the one `Authorization: Bearer` header (RFC 6750, section 2.1); no other carrier counts.

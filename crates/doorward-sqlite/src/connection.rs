@@ -127,3 +127,34 @@ fn new_private_file(path: &Path) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pragma(connection: &Connection, name: &str) -> String {
+        let value = connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
+        format!("{value:?}")
+    }
+
+    #[test]
+    fn connections_are_as_durable_and_as_harmless_as_promised() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::new(&folder.path().join("doorward.db"), SqliteOptions::default()).unwrap();
+        database.create_if_absent().unwrap();
+        let writing = database.connect_for_writing().unwrap();
+        let expected = [
+            ("journal_mode", r#"Text("wal")"#),
+            ("synchronous", "Integer(2)"),
+            ("foreign_keys", "Integer(1)"),
+            ("trusted_schema", "Integer(0)"),
+            ("temp_store", "Integer(2)"),
+            ("busy_timeout", "Integer(2000)"),
+        ];
+        for (name, value) in expected {
+            assert_eq!(pragma(&writing, name), value, "{name}");
+        }
+        let reading = database.connect_for_reading(Duration::ZERO).unwrap();
+        assert!(reading.execute_batch("CREATE TABLE forbidden (x)").is_err());
+    }
+}

@@ -4,7 +4,7 @@ use doorward::clock::Timestamp;
 use doorward::revocation::EndingKind;
 use doorward::session::{Decision, EndReason, NewSession, RotationAttempt, Session, SessionId, decide};
 use doorward::store::{Rotation, SessionOpening, VerifiedLogin};
-use doorward::token::refresh::SessionHandle;
+use doorward::token::refresh::{SealedSecret, SessionHandle};
 use doorward::user::UserId;
 use rusqlite::{Connection, named_params, params};
 
@@ -127,7 +127,7 @@ fn update(connection: &Connection, session: &Session) -> Result<(), Fault> {
         ":expires_at": session.expires_at.micros(),
         ":spent_hash": spent.map(|spent| spent.hash.as_bytes()),
         ":spent_at": spent.map(|spent| spent.at.micros()),
-        ":sealed_successor": spent.and_then(|spent| spent.sealed_successor.as_ref()).map(|sealed| sealed.as_bytes()),
+        ":sealed_successor": spent.and_then(|spent| spent.sealed_successor.as_ref()).map(SealedSecret::as_bytes),
     })?;
     Ok(())
 }

@@ -191,23 +191,62 @@ fn perform_all(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use pollster::block_on;
+    use tempfile::TempDir;
+
     use super::*;
     use crate::SqliteOptions;
 
-    #[test]
-    fn a_panic_fails_its_own_operation_and_nothing_after_it() {
+    fn writer() -> (TempDir, Writer) {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::new(&folder.path().join("doorward.db"), SqliteOptions::default()).unwrap();
         let (opened, _) = migrations::connect_migrated(&database).unwrap();
-        let writer = Writer::spawn(database, opened).unwrap();
+        (folder, Writer::spawn(database, opened).unwrap())
+    }
+
+    #[test]
+    fn a_panic_fails_its_own_operation_and_nothing_after_it() {
+        let (_folder, writer) = writer();
         let panicking = writer.write(|connection| -> Result<(), Fault> {
             connection.execute("DELETE FROM schema_migrations", [])?;
             panic!("for the test");
         });
-        assert!(pollster::block_on(panicking).is_err());
+        assert!(block_on(panicking).is_err());
         let count = writer.write(|connection| {
             Ok(connection.query_row("SELECT count(*) FROM schema_migrations", [], |row| row.get::<_, i64>(0))?)
         });
-        assert_eq!(pollster::block_on(count).unwrap(), 1);
+        assert_eq!(block_on(count).unwrap(), 1);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_begun() {
+        let (_folder, writer) = writer();
+        let (started, has_started) = mpsc::channel();
+        let (proceed, may_proceed) = mpsc::channel::<()>();
+        let (begun, begun_abandoned) = mpsc::channel();
+        let blocking = begin(writer.write(move |_| {
+            started.send(()).unwrap();
+            may_proceed.recv().unwrap();
+            Ok(())
+        }));
+        has_started.recv().unwrap();
+        drop(begin(writer.write(move |_| {
+            begun.send(()).unwrap();
+            Ok(())
+        })));
+        proceed.send(()).unwrap();
+        block_on(blocking).unwrap();
+        block_on(writer.finish());
+        assert!(begun_abandoned.recv().is_err());
+        assert_eq!(writer.statistics().operations, 1);
+    }
+
+    fn begin<F: Future>(future: F) -> std::pin::Pin<Box<F>> {
+        let mut future = Box::pin(future);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(future.as_mut().poll(&mut context).is_pending());
+        future
     }
 }

@@ -1,4 +1,42 @@
-//! Password and token authentication for a web backend.
+//! Password and token authentication for a web backend: Argon2id hashing that never holds up an async
+//! executor, strict HS256 access tokens, rotating refresh tokens, and accounts with roles.
+//!
+//! No HTTP, no SQL and no async runtime is in here: `doorward-axum` has the routes, `doorward-sqlite` a
+//! store. Whoever holds an [`Auth`] holds everything:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
+//! use doorward::testing::MemoryStore;
+//! use doorward::token::keyring::{Keyring, SecretKey};
+//! use doorward::{Auth, EmailAddress};
+//!
+//! # pollster::block_on(async {
+//! let keyring = Keyring::new(SecretKey::new("kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP")?, Vec::new());
+//! let pool = HashingPool::start(PoolSettings::new(HashParameters::default()))?;
+//! let auth = Auth::new(Arc::new(MemoryStore::new()), pool, keyring);
+//!
+//! let email = EmailAddress::parse("ada@example.com")?;
+//! let password = Password::new("correct horse battery staple".to_owned())?;
+//! let tokens = auth.register(email, &NewPassword::new(password, PasswordPolicy::default())?).await?;
+//!
+//! let who = auth.authenticate(tokens.access_token.reveal()).await?;
+//! let next = auth.refresh(&tokens.refresh_token.reveal()).await?;
+//! auth.logout(&next.refresh_token.reveal()).await?;
+//! assert!(auth.authenticate(tokens.access_token.reveal()).await.is_err());
+//! # assert_eq!(who.user_id.value(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! | looking for | look at |
+//! | --- | --- |
+//! | the five functions | [`hash_password`], [`verify_password`], [`create_access_token`], [`decode_access_token`], [`generate_refresh_token`] |
+//! | the use cases | [`Auth`], written in [`register`], [`login`], [`refresh`], [`logout`], [`authenticate`], [`admin`] |
+//! | what becomes of a refresh token | [`session::decide`] |
+//! | storage | [`Store`], the port that a database implements |
+//! | tests of an application | `testing`, behind the feature of that name |
 
 pub mod admin;
 pub mod auth;

@@ -2,7 +2,7 @@
 //!
 //! An access token lives minutes, so what must be refused fits in memory: the sessions and users ended
 //! and the roles changed within the last lifetime. Stores write an [`Ending`] in the very transaction
-//! that ends something; [`RevocationSet`] reads the new ones and answers with a hash-map probe.
+//! that ends something; a set in memory reads the new ones and answers with a hash-map probe.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

@@ -1,5 +1,4 @@
 //! The transcript is the store's doing alone: two memory stores agree on every script.
-#![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
 
 use doorward::testing::agreement::{Step, transcript};
 use doorward::testing::{MemoryStore, block_on};

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::client::Client;
+
 /// Only against hanging for ever; no test is about it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Settings under which a hash costs next to nothing.
@@ -57,9 +59,14 @@ impl Home {
         Outcome::of(&child.wait_with_output().unwrap())
     }
 
-    /// `serve` on a free port, once it says that it listens.
+    /// `serve` on a free port with cheap hashes, once it says that it listens.
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
-        let all = [&["serve", "--bind", "127.0.0.1:0", "--log-format", "json"], &CHEAP[..], arguments].concat();
+        self.serve_with_full_hashes(&[&CHEAP[..], arguments].concat())
+    }
+
+    /// `serve` on a free port with the hashes of the settings, once it says that it listens.
+    pub(crate) fn serve_with_full_hashes(&self, arguments: &[&str]) -> Server {
+        let all = [&["serve", "--bind", "127.0.0.1:0", "--log-format", "json"], arguments].concat();
         let mut child = self.command(&all).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -142,16 +149,36 @@ impl Server {
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let body = body.to_string();
-        let head =
-            format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n");
-        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-        let (status, body) = exchange(self.address("listening"), &request);
-        (status, serde_json::from_str(&body).unwrap())
+        let answer = self.client().send("POST", path, None, Some(body.clone()));
+        (answer.status, answer.body)
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client { address: self.address("listening") }
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the process on the spot, as a power cut would end it but for the page cache.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks the process to stop: the exit status, and all that was ever logged, a line an entry.
+    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
+        self.signal("-TERM");
+        let status = self.wait();
+        let lines: Vec<_> = self.log.iter().map(Value::to_string).collect();
+        (status, lines.join("\n"))
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("/bin/kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        // The shell's own kill: a bare system has no other.
+        let sent = Command::new("sh").args(["-c", &format!("kill {name} {}", self.child.id())]).status().unwrap();
         assert!(sent.success());
     }
 
@@ -173,14 +200,8 @@ impl Drop for Server {
 }
 
 pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
-}
-
-fn exchange(address: SocketAddr, request: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    read_response(&mut stream)
+    let answer = Client { address }.get(path, None);
+    (answer.status, answer.text)
 }
 
 /// Reads to the end of the connection.

@@ -22,4 +22,4 @@ async fn open_fresh() -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(&path, SqliteOptions::default()).unwrap())
 }
 
-doorward::store_contract!(|| open_fresh(), in_a_folder);
+doorward::store_contract!(open_fresh, in_a_folder);

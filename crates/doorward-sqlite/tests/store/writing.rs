@@ -5,8 +5,9 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
+use doorward::password::PasswordHash;
 use doorward::store::{Rotation, SessionOpening, UserCreation, VerifiedLogin};
-use doorward::user::CredentialVersion;
+use doorward::user::{CredentialVersion, NewUser};
 use doorward::{Store, StoreError};
 use pollster::block_on;
 
@@ -55,23 +56,6 @@ fn a_failed_registration_leaves_nothing_behind() {
     block_on(store.create_user(new_user("ada"), Some(session.clone()))).unwrap();
     assert!(is_unavailable(&block_on(store.create_user(new_user("bob"), Some(session)))));
     assert!(block_on(store.find_credential(&address("bob"))).unwrap().is_none());
-}
-
-#[test]
-fn what_nobody_waits_for_any_more_is_not_begun() {
-    let folder = Folder::new();
-    let store = folder.open_with(patient());
-    let occupied = folder.occupied();
-    // The first may have been begun: the writer took it at once and waits with it for the database.
-    let first = begin_waiting(store.create_user(new_user("first"), None));
-    let abandoned: Vec<_> = (0..10).map(|name| begin_waiting(store.create_user(new_user(name), None))).collect();
-    drop(abandoned);
-    drop(occupied);
-    block_on(first).unwrap();
-    register(&store, "last");
-    for name in 1..10 {
-        assert!(block_on(store.find_credential(&address(name))).unwrap().is_none(), "{name}");
-    }
 }
 
 #[test]
@@ -181,20 +165,15 @@ fn the_log_shrinks_after_a_burst() {
     assert!(log.metadata().unwrap().len() <= 8 * 1024 * 1024, "{}", log.metadata().unwrap().len());
 }
 
-fn large_user(name: u32) -> doorward::user::NewUser {
-    let password_hash = doorward::password::PasswordHash::from_stored("x".repeat(4000));
-    doorward::user::NewUser { password_hash, ..new_user(name) }
-}
-
 #[test]
 fn closing_finishes_what_was_accepted() {
     let folder = Folder::new();
     let store = folder.open_with(patient());
     let occupied = folder.occupied();
     let accepted: Vec<_> = (0..20).map(|name| begin_waiting(store.create_user(new_user(name), None))).collect();
-    let listing = begin_waiting(store.close());
+    let closing = begin_waiting(store.close());
     drop(occupied);
-    block_on(listing);
+    block_on(closing);
     for creation in accepted {
         assert!(matches!(begin(creation).1, Poll::Ready(Ok(UserCreation::Created(_)))));
     }
@@ -229,4 +208,8 @@ fn all_at_once<T: Send>(count: usize, act: impl Fn(usize) -> T + Sync) -> Vec<T>
         let threads: Vec<_> = (0..count).map(|index| scope.spawn(move || act(index))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
+}
+
+fn large_user(name: u32) -> NewUser {
+    NewUser { password_hash: PasswordHash::from_stored("x".repeat(4000)), ..new_user(name) }
 }

@@ -1,7 +1,10 @@
 //! The threads that hash: a fixed number, each with memory of its own, behind a bounded queue.
 
+mod settings;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,46 +13,14 @@ use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 
+pub use settings::PoolSettings;
+
 use super::HashingError;
 use super::argon2id::Workspace;
 use super::parameters::{HashParameters, MAX_MEMORY_KIB};
 
 /// How long a thread has nothing to do before it wipes its memory.
 const IDLE: Duration = Duration::from_millis(500);
-
-/// How a [`HashingPool`] is set up.
-#[derive(Debug, Clone)]
-pub struct PoolSettings {
-    /// What a new hash costs.
-    pub parameters: HashParameters,
-    /// How many hash at once; each owns the memory of one hash.
-    pub workers: NonZeroUsize,
-    /// How many may wait besides those being hashed.
-    pub queue_limit: usize,
-    /// How long anybody may have to wait.
-    pub deadline: Duration,
-}
-
-impl PoolSettings {
-    /// A worker a core, 1,024 places in the queue, ten seconds.
-    pub fn new(parameters: HashParameters) -> Self {
-        Self {
-            parameters,
-            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            queue_limit: 1024,
-            deadline: Duration::from_secs(10),
-        }
-    }
-
-    /// As many workers as cores and as `budget_mib` of memory allow, and at least one.
-    pub fn within_budget(parameters: HashParameters, budget_mib: u32) -> Self {
-        let settings = Self::new(parameters);
-        let affordable = u64::from(budget_mib) * 1024 / u64::from(parameters.memory_kib());
-        let affordable =
-            NonZeroUsize::new(usize::try_from(affordable).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN);
-        Self { workers: settings.workers.min(affordable), ..settings }
-    }
-}
 
 /// Hashes passwords on threads of its own, within a fixed memory, whatever the load.
 ///
@@ -398,6 +369,3 @@ fn send(answer: Answer) {
 fn now() -> Instant {
     Instant::now()
 }
-
-#[cfg(test)]
-mod tests;

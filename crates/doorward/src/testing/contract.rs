@@ -2,7 +2,7 @@
 
 //! The suite that every store must pass. A store's tests call [`store_contract!`](crate::store_contract):
 //!
-//! ```ignore
+//! ```text
 //! doorward::store_contract!(|| async { MyStore::open_fresh().await });
 //! ```
 //!

@@ -35,21 +35,20 @@ impl<'a> Value<'a> {
 /// `None` when `json` is not UTF-8, not one JSON object (RFC 8259) of such values, or when `member`
 /// refuses: a name it does not know, or one it was given before.
 pub(super) fn read_object<'a>(json: &'a [u8], mut member: impl FnMut(&str, Value<'a>) -> Option<()>) -> Option<()> {
-    let mut scanner = Scanner { rest: str::from_utf8(json).ok()? };
-    scanner.expect('{')?;
-    if scanner.expect('}').is_none() {
+    let mut scanner = Scanner { text: str::from_utf8(json).ok()?, at: 0 };
+    scanner.demand(b'{')?;
+    if !scanner.pass(b'}') {
         loop {
             let name = scanner.string()?;
-            scanner.expect(':')?;
+            scanner.demand(b':')?;
             member(&name, scanner.value()?)?;
-            if scanner.expect('}').is_some() {
+            if scanner.pass(b'}') {
                 break;
             }
-            scanner.expect(',')?;
+            scanner.demand(b',')?;
         }
     }
-    scanner.skip_space();
-    scanner.rest.is_empty().then_some(())
+    scanner.next().is_none().then_some(())
 }
 
 /// Fills `slot`, once: a second member of the same name is refused.
@@ -62,64 +61,101 @@ pub(super) fn fill<T>(slot: &mut Option<T>, value: Option<T>) -> Option<()> {
 }
 
 struct Scanner<'a> {
-    rest: &'a str,
+    text: &'a str,
+    at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    fn skip_space(&mut self) {
-        while let [b' ' | b'\t' | b'\n' | b'\r', ..] = self.rest.as_bytes() {
-            self.rest = &self.rest[1..];
+    /// The next byte that is no white space, which is passed over.
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            match self.text.as_bytes().get(self.at)? {
+                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                byte => return Some(*byte),
+            }
         }
     }
 
-    /// Passes over `mark`, or leaves all as it is.
-    fn expect(&mut self, mark: char) -> Option<()> {
-        self.skip_space();
-        self.rest = self.rest.strip_prefix(mark)?;
-        Some(())
+    /// Passes over `mark` if it is next.
+    fn pass(&mut self, mark: u8) -> bool {
+        let is_next = self.next() == Some(mark);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn demand(&mut self, mark: u8) -> Option<()> {
+        self.pass(mark).then_some(())
     }
 
     fn value(&mut self) -> Option<Value<'a>> {
-        self.skip_space();
-        if self.rest.starts_with('"') { self.string().map(Value::Text) } else { self.integer().map(Value::Integer) }
+        match self.next()? {
+            b'"' => self.string().map(Value::Text),
+            b'0'..=b'9' => self.integer().map(Value::Integer),
+            _ => None,
+        }
     }
 
     fn integer(&mut self) -> Option<i64> {
-        let length = self.rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (digits, rest) = self.rest.split_at_checked(length)?;
-        if length > 1 && digits.starts_with('0') {
-            return None;
+        let start = self.at;
+        let mut integer = 0_i64;
+        while let Some(byte @ b'0'..=b'9') = self.text.as_bytes().get(self.at) {
+            integer = integer.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
+            self.at += 1;
         }
-        self.rest = rest;
-        digits.parse().ok()
+        let is_canonical = self.at == start + 1 || self.text.as_bytes().get(start) != Some(&b'0');
+        is_canonical.then_some(integer)
     }
 
     fn string(&mut self) -> Option<Cow<'a, str>> {
-        self.expect('"')?;
-        let plain = self.rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
-        match self.rest.as_bytes()[plain] {
+        self.demand(b'"')?;
+        let rest = self.text.get(self.at..)?;
+        let plain = plain_length(rest.as_bytes())?;
+        match rest.as_bytes()[plain] {
             b'"' => {
-                let (text, rest) = (&self.rest[..plain], &self.rest[plain + 1..]);
-                self.rest = rest;
-                Some(Cow::Borrowed(text))
+                self.at += plain + 1;
+                Some(Cow::Borrowed(&rest[..plain]))
             }
             b'\\' => self.escaped_string().map(Cow::Owned),
             _ => None,
         }
     }
 
-    /// The rest of a string that holds an escape. Rare: what we write has none but in odd issuer names.
+    /// A string that holds an escape. Rare: what we write has none but in odd issuer names.
     fn escaped_string(&mut self) -> Option<String> {
+        let rest = self.text.get(self.at..)?;
         let mut escaped = false;
-        let end = self.rest.bytes().position(|byte| {
+        let end = rest.bytes().position(|byte| {
             let closes = byte == b'"' && !escaped;
             escaped = byte == b'\\' && !escaped;
             closes
         })?;
-        let text = serde_json::from_str(&format!("\"{}\"", &self.rest[..end])).ok()?;
-        self.rest = &self.rest[end + 1..];
-        Some(text)
+        self.at += end + 1;
+        serde_json::from_str(&format!("\"{}\"", &rest[..end])).ok()
     }
+}
+
+/// How many bytes there are before the first that is not plain text: a quote, a backslash or a control
+/// character.
+fn plain_length(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    // In each byte of the result the high bit says whether the byte of `word` is under `limit`, which is at
+    // most 0x80; above the lowest such byte a borrow may say so wrongly, and only the lowest is asked for.
+    const fn under(limit: u64, word: u64) -> u64 {
+        word.wrapping_sub(ONES * limit) & !word & (ONES * 0x80)
+    }
+    let mut passed = 0;
+    while let Some(chunk) = bytes.get(passed..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = under(1, word ^ (ONES * 0x22));
+        let backslash = under(1, word ^ (ONES * 0x5c));
+        let found = quote | backslash | under(0x20, word);
+        if found != 0 {
+            return Some(passed + found.trailing_zeros() as usize / 8);
+        }
+        passed += chunk.len();
+    }
+    let found = bytes[passed..].iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))?;
+    Some(passed + found)
 }
 
 #[cfg(test)]

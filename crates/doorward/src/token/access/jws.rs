@@ -46,39 +46,35 @@ pub(super) fn verify<'buffer>(
     if token.len() > LONGEST_TOKEN || !algorithms.contains(&Algorithm::Hs256) {
         return None;
     }
-    let (signed, signature) = token.rsplit_once('.')?;
+    let (signed, mac) = split_mac(token)?;
     // A fourth segment would leave a dot in the payload, and a dot is no base64url.
-    let header_end = signed.find('.')? + 1;
-    let (header, payload) = signed.split_at(header_end);
-    let mac = decode_mac(signature)?;
-    let authentic = match keyring.keys().find(|key| key.header() == header) {
-        Some(key) => key.verifies(payload, &mac),
-        None => verify_foreign(header, payload, &mac, keyring, buffer)?,
+    let ours = keyring.keys().find_map(|key| Some((key, signed.strip_prefix(key.header())?)));
+    let payload = match ours {
+        Some((key, payload)) => key.verifies(payload, &mac).then_some(payload),
+        None => authentic_payload(signed, &mac, keyring, buffer),
     };
-    if authentic { decode(payload, buffer) } else { None }
+    decode(payload?, buffer)
 }
 
-/// Whether one of our keys signed under a header that is not, byte for byte, one that we write.
-fn verify_foreign(
-    header: &str,
-    payload: &str,
+/// The payload of what one of our keys signed under a header that is not, byte for byte, one that we write.
+fn authentic_payload<'token>(
+    signed: &'token str,
     mac: &[u8; MAC_LENGTH],
     keyring: &Keyring,
     buffer: &mut PayloadBuffer,
-) -> Option<bool> {
-    let decoded = decode(header.strip_suffix('.')?, buffer)?;
-    let Header { kid } = Header::parse(decoded)?;
+) -> Option<&'token str> {
+    let (header, payload) = signed.split_once('.')?;
+    let Header { kid } = Header::parse(decode(header, buffer)?)?;
     let is_meant = |key: &&SigningKey| kid.as_deref().is_none_or(|kid| kid == key.kid());
-    Some(keyring.keys().filter(is_meant).any(|key| key.verifies_under(header, payload, mac)))
+    keyring.keys().filter(is_meant).any(|key| key.verifies_under_another_header(signed, mac)).then_some(payload)
 }
 
-fn decode_mac(signature: &str) -> Option<[u8; MAC_LENGTH]> {
-    if signature.len() != SIGNATURE_LENGTH {
-        return None;
-    }
+/// What was signed, and the MAC from the 43 characters behind it and their dot.
+fn split_mac(token: &str) -> Option<(&str, [u8; MAC_LENGTH])> {
+    let (signed, signature) = token.split_at_checked(token.len().checked_sub(SIGNATURE_LENGTH)?)?;
     let mut mac = [0; MAC_LENGTH];
     URL_SAFE_NO_PAD.decode(signature.as_bytes(), Out::from_slice(&mut mac)).ok()?;
-    Some(mac)
+    Some((signed.strip_suffix('.')?, mac))
 }
 
 /// Decodes canonical base64url: no padding, no white space, no spare bit set.

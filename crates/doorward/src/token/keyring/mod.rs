@@ -155,9 +155,9 @@ impl SigningKey {
         self.keyed_past_header.clone().chain_update(encoded_payload).verify_slice(mac).is_ok()
     }
 
-    /// The same under another encoded header, the dot behind it included.
-    pub(crate) fn verifies_under(&self, header: &str, encoded_payload: &str, mac: &[u8; MAC_LENGTH]) -> bool {
-        self.keyed.clone().chain_update(header).chain_update(encoded_payload).verify_slice(mac).is_ok()
+    /// Whether `mac` is that of `signed`, a whole encoded header and payload, told in constant time.
+    pub(crate) fn verifies_under_another_header(&self, signed: &str, mac: &[u8; MAC_LENGTH]) -> bool {
+        self.keyed.clone().chain_update(signed).verify_slice(mac).is_ok()
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Barrier;
 
+use crate::application::Home;
 use crate::client::{Answer, PASSWORD};
-use crate::server::{CHEAP, Folder, Server};
 
 pub(crate) fn at_once(count: usize, act: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
     let barrier = Barrier::new(count);
@@ -23,9 +23,9 @@ pub(crate) fn count(answers: &[Answer], status: u16, code: &str) -> usize {
 
 #[test]
 fn fifty_uses_of_one_refresh_token_leave_at_most_one_live_successor() {
-    let folder = Folder::new();
-    let server = Server::start(folder.path(), &CHEAP);
-    let client = server.client;
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let client = server.client();
     for round in 0..5 {
         let first = client.register(&format!("ada{round}@example.com"), PASSWORD).tokens();
         let answers = at_once(50, |_| client.refresh(&first.refresh));
@@ -46,10 +46,9 @@ fn fifty_uses_of_one_refresh_token_leave_at_most_one_live_successor() {
 
 #[test]
 fn within_the_grace_window_fifty_uses_get_one_and_the_same_successor() {
-    let folder = Folder::new();
-    let arguments = [&CHEAP[..], &["--refresh-reuse-grace-seconds", "30"]].concat();
-    let server = Server::start(folder.path(), &arguments);
-    let client = server.client;
+    let home = Home::new();
+    let server = home.serve(&["--refresh-reuse-grace-seconds", "30"]);
+    let client = server.client();
     let first = client.register("ada@example.com", PASSWORD).tokens();
     let answers = at_once(50, |_| client.refresh(&first.refresh));
     let mut successors: Vec<_> = answers.iter().map(|answer| answer.tokens().refresh).collect();
@@ -62,9 +61,9 @@ fn within_the_grace_window_fifty_uses_get_one_and_the_same_successor() {
 
 #[test]
 fn fifty_registrations_of_one_address_make_one_account() {
-    let folder = Folder::new();
-    let server = Server::start(folder.path(), &CHEAP);
-    let client = server.client;
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let client = server.client();
     for round in 0..5 {
         let spellings = [format!("ada{round}@example.com"), format!("ADA{round}@Example.com")];
         let answers = at_once(50, |index| client.register(&spellings[index % 2], PASSWORD));
@@ -74,9 +73,9 @@ fn fifty_registrations_of_one_address_make_one_account() {
 
 #[test]
 fn a_refresh_and_a_logout_at_once_leave_no_live_token() {
-    let folder = Folder::new();
-    let server = Server::start(folder.path(), &CHEAP);
-    let client = server.client;
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let client = server.client();
     for round in 0..20 {
         let tokens = client.register(&format!("u{round}@example.com"), PASSWORD).tokens();
         let answers =

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::application::Home;
 use crate::client::{Answer, PASSWORD};
-use crate::server::{CHEAP, Folder, Server};
 
 fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("POST {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{headers}\r\n");
@@ -17,9 +17,9 @@ fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 /// Every odd request gets an answer of the 4xx kind and leaves the server in good health.
 #[test]
 fn odd_requests_get_decided_answers() {
-    let folder = Folder::new();
-    let server = Server::start(folder.path(), &CHEAP);
-    let client = server.client;
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let client = server.client();
     let json = "Content-Type: application/json\r\n";
     let megabyte = json!({"email": "a@example.com", "password": "x".repeat(1 << 20)}).to_string();
     let length = |body: &[u8]| format!("{json}Content-Length: {}\r\n", body.len());
@@ -63,16 +63,17 @@ fn odd_requests_get_decided_answers() {
         }
     }
     assert_eq!(client.register("ada@example.com", PASSWORD).status, 201);
-    assert!(!server.log().contains("panicked"), "{}", server.log());
+    let (_, log) = server.stop();
+    assert!(!log.contains("\"panic\""), "{log}");
 }
 
 #[test]
 fn who_sends_nothing_holds_up_nobody() {
-    let folder = Folder::new();
-    let server = Server::start(folder.path(), &CHEAP);
+    let home = Home::new();
+    let server = home.serve(&[]);
     let slow: Vec<_> = (0..200)
         .map(|index| {
-            let mut stream = TcpStream::connect(server.client.address).unwrap();
+            let mut stream = TcpStream::connect(server.client().address).unwrap();
             let begun: &[u8] = match index % 3 {
                 0 => b"",
                 1 => b"GET /health HTTP/1.1\r\nHost: t",
@@ -82,8 +83,8 @@ fn who_sends_nothing_holds_up_nobody() {
             stream
         })
         .collect();
-    assert_eq!(server.client.register("ada@example.com", PASSWORD).status, 201);
-    assert_eq!(server.client.get("/health", None).status, 200);
+    assert_eq!(server.client().register("ada@example.com", PASSWORD).status, 201);
+    assert_eq!(server.client().get("/health", None).status, 200);
     // The body that never comes is answered, the headers that never end are cut off.
     for (index, mut stream) in slow.into_iter().enumerate().skip(1).take(2) {
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();

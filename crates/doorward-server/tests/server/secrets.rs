@@ -1,20 +1,16 @@
 //! Nothing secret is ever written to the log, nor sent back to who shouldn't have it.
 
-use std::io::Write;
-use std::process::Stdio;
-
 use serde_json::json;
 
-use crate::server::{CHEAP, Folder, Server, doorward};
+use crate::application::{CHEAP, Home};
 
 const SECRET_KEY: &str = "kq0Zr7vTn4XbW9sLd2Hf6JmPy8Gc1Ae5RuQi3Ot";
 
 #[test]
 fn no_log_line_holds_a_secret_of_the_run() {
-    let folder = Folder::new();
-    let arguments = [&CHEAP[..], &["--log-level", "trace", "--secret-key", SECRET_KEY]].concat();
-    let server = Server::start(folder.path(), &arguments);
-    let client = server.client;
+    let home = Home::new();
+    let server = home.serve(&["--log-level", "trace", "--secret-key", SECRET_KEY]);
+    let client = server.client();
     let mut secrets: Vec<String> = vec![SECRET_KEY.to_owned()];
     let passwords = [
         "Passphrase-good-1",
@@ -63,7 +59,7 @@ fn no_log_line_holds_a_secret_of_the_run() {
     }
 
     let (status, log) = server.stop();
-    assert!(status.success());
+    assert_eq!(status, Some(0));
     assert!(log.lines().count() > 20, "the log is too short to prove anything: {log}");
     for secret in &secrets {
         assert!(!log.contains(secret.as_str()), "the log holds {secret}");
@@ -79,12 +75,12 @@ fn no_log_line_holds_a_secret_of_the_run() {
     for line in log.lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "not JSON: {line}");
     }
-    nothing_lies_in_the_database_in_plaintext(&folder, &secrets);
+    nothing_lies_in_the_database_in_plaintext(&home, &secrets);
 }
 
-fn nothing_lies_in_the_database_in_plaintext(folder: &Folder, secrets: &[String]) {
+fn nothing_lies_in_the_database_in_plaintext(home: &Home, secrets: &[String]) {
     let mut bytes = Vec::new();
-    for file in std::fs::read_dir(folder.path().join("doorward-data")).unwrap() {
+    for file in std::fs::read_dir(home.path().join("doorward-data")).unwrap() {
         bytes.extend(std::fs::read(file.unwrap().path()).unwrap());
     }
     let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
@@ -96,26 +92,16 @@ fn nothing_lies_in_the_database_in_plaintext(folder: &Folder, secrets: &[String]
 
 #[test]
 fn the_command_line_shows_no_secret() {
-    let folder = Folder::new();
+    let home = Home::new();
     let password = "Passphrase-of-the-admin-9";
-    let mut child = doorward(folder.path())
-        .args(["users", "create", "--email", "root@example.com", "--role", "admin", "--password-stdin"])
-        .args(CHEAP)
-        .env("SECRET_KEY", SECRET_KEY)
-        .env("LOG_LEVEL", "trace")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
-    let created = child.wait_with_output().unwrap();
-    assert!(created.status.success(), "{created:?}");
-    let shown = doorward(folder.path()).args(["config", "show"]).env("SECRET_KEY", SECRET_KEY).output().unwrap();
-    for output in [&created, &shown] {
-        let text = [&output.stdout[..], &output.stderr[..]].concat();
-        let text = String::from_utf8_lossy(&text);
+    home.write("doorward.toml", &format!("secret_key = \"{SECRET_KEY}\"\nlog_level = \"trace\"\n"));
+    let create = ["users", "create", "--email", "root@example.com", "--role", "admin", "--password-stdin"];
+    let created = home.run_with_input(&[&create[..], &CHEAP[..]].concat(), &format!("{password}\n"));
+    let shown = home.run(&["config", "show"]);
+    for outcome in [&created, &shown] {
+        assert_eq!(outcome.status, Some(0), "{outcome:?}");
+        let text = outcome.stdout.clone() + &outcome.stderr;
         assert!(!text.contains(SECRET_KEY) && !text.contains(password) && !text.contains("$argon2"), "{text}");
     }
-    assert!(String::from_utf8_lossy(&shown.stdout).contains("***"));
+    assert!(shown.stdout.contains("***"));
 }

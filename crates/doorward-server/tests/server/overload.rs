@@ -4,17 +4,17 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::application::{Home, Server};
 use crate::client::PASSWORD;
-use crate::server::{Folder, Server};
 
 const PEOPLE: usize = 500;
 
 #[test]
 fn a_rush_of_logins_costs_bounded_memory_and_nobody_elses_time() {
-    let folder = Folder::new();
+    let home = Home::new();
     // The recommended parameters, and memory for one hash at a time.
-    let server = Server::start(folder.path(), &["--password-hash-budget-mib", "64"]);
-    let client = server.client;
+    let server = home.serve_with_full_hashes(&["--password-hash-budget-mib", "64"]);
+    let client = server.client();
     let mut tokens = client.register("ada@example.com", PASSWORD).tokens();
     let before = memory_kib(&server, "VmHWM");
 

@@ -1,24 +1,22 @@
 //! What must outlive the process.
 
-use std::process::Stdio;
-
 use serde_json::json;
 
+use crate::application::Home;
 use crate::client::PASSWORD;
-use crate::server::{CHEAP, Folder, Server, doorward};
 
 #[test]
 fn a_detected_theft_stays_detected_after_a_crash() {
-    let folder = Folder::new();
-    let server = Server::start(folder.path(), &CHEAP);
-    let client = server.client;
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let client = server.client();
     let first = client.register("ada@example.com", PASSWORD).tokens();
     let second = client.refresh(&first.refresh).tokens();
     assert_eq!(client.refresh(&first.refresh).code(), "AUTH_TOKEN_REUSE");
     server.kill();
 
-    let server = Server::start(folder.path(), &CHEAP);
-    let client = server.client;
+    let server = home.serve(&[]);
+    let client = server.client();
     assert_eq!(client.refresh(&second.refresh).code(), "AUTH_REFRESH_INVALID");
     for access in [&first.access, &second.access] {
         assert_eq!(client.me(access).code(), "AUTH_TOKEN_INVALID");
@@ -27,30 +25,29 @@ fn a_detected_theft_stays_detected_after_a_crash() {
 
 #[test]
 fn logout_and_sessions_outlive_a_stop() {
-    let folder = Folder::new();
-    let server = Server::start(folder.path(), &CHEAP);
-    let kept = server.client.register("ada@example.com", PASSWORD).tokens();
-    let left = server.client.login("ada@example.com", PASSWORD).tokens();
-    assert_eq!(server.client.logout(&left.refresh).status, 204);
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let kept = server.client().register("ada@example.com", PASSWORD).tokens();
+    let left = server.client().login("ada@example.com", PASSWORD).tokens();
+    assert_eq!(server.client().logout(&left.refresh).status, 204);
     let (status, log) = server.stop();
-    assert!(status.success(), "{log}");
+    assert_eq!(status, Some(0), "{log}");
 
-    let server = Server::start(folder.path(), &CHEAP);
-    assert_eq!(server.client.me(&left.access).code(), "AUTH_TOKEN_INVALID");
-    assert_eq!(server.client.me(&kept.access).body["email"], json!("ada@example.com"));
-    assert_eq!(server.client.refresh(&kept.refresh).status, 200);
+    let server = home.serve(&[]);
+    assert_eq!(server.client().me(&left.access).code(), "AUTH_TOKEN_INVALID");
+    assert_eq!(server.client().me(&kept.access).body["email"], json!("ada@example.com"));
+    assert_eq!(server.client().refresh(&kept.refresh).status, 200);
 }
 
 #[test]
 fn the_command_line_reaches_a_running_server() {
-    let folder = Folder::new();
-    let server = Server::start(folder.path(), &CHEAP);
-    let client = server.client;
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let client = server.client();
     let tokens = client.register("ada@example.com", PASSWORD).tokens();
     assert_eq!(client.get("/admin/users", Some(&tokens.access)).code(), "AUTH_FORBIDDEN");
     let run = |arguments: &[&str]| {
-        let status = doorward(folder.path()).args(arguments).stdout(Stdio::null()).status().unwrap();
-        assert!(status.success(), "{arguments:?}");
+        assert_eq!(home.run(arguments).status, Some(0), "{arguments:?}");
         // Another process learns of it within 250 ms.
         std::thread::sleep(std::time::Duration::from_millis(400));
     };

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::server::{CHEAP, Folder, Server};
+use crate::application::Home;
 
 /// A command and what the README says that it prints, `…` standing for anything.
 struct Step {
@@ -33,9 +33,9 @@ fn steps() -> Vec<Step> {
 fn every_line_does_what_the_readme_says() {
     let steps = steps();
     assert!(steps.len() >= 6, "{}", steps.len());
-    let folder = Folder::new();
-    let server = Server::start(folder.path(), &CHEAP);
-    let here = server.client.address.to_string();
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let here = server.client().address.to_string();
     let mark = "--- end of step ---";
     let mut script = String::from("set -u\n");
     for step in &steps {
@@ -46,7 +46,7 @@ fn every_line_does_what_the_readme_says() {
         script.push_str(&format!("{command}\necho; echo '{mark}'\n"));
     }
     let output =
-        Command::new("bash").args(["-c", &script]).current_dir(folder.path()).stdin(Stdio::null()).output().unwrap();
+        Command::new("bash").args(["-c", &script]).current_dir(home.path()).stdin(Stdio::null()).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     let outputs: Vec<_> = printed.split(mark).collect();

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::application::{Home, Server};
 use crate::client::{Client, PASSWORD};
-use crate::server::{CHEAP, Folder, Server};
 
 const CLIENTS: usize = 8;
 const DEFAULT_ROUNDS: usize = 12;
@@ -33,19 +33,19 @@ struct Knowledge {
 #[test]
 fn killed_at_any_moment_it_keeps_its_word() {
     let rounds = rounds();
-    let folder = Folder::new();
+    let home = Home::new();
     let (mut rotations, mut unanswered, mut applied) = (0, 0, 0);
     for round in 0..rounds {
-        let server = Server::start(folder.path(), &CHEAP);
+        let server = home.serve(&[]);
         let known = run_until_killed(server, round);
-        let server = Server::start(folder.path(), &CHEAP);
+        let server = home.serve(&[]);
         for knowledge in &known {
             rotations += knowledge.chain.len().saturating_sub(1);
             unanswered += usize::from(knowledge.in_flight);
-            applied += usize::from(check(server.client, knowledge));
+            applied += usize::from(check(server.client(), knowledge));
         }
         let (status, log) = server.stop();
-        assert!(status.success(), "{log}");
+        assert_eq!(status, Some(0), "{log}");
     }
     println!(
         "{rounds} kills, {rotations} acknowledged rotations, {unanswered} unanswered ones, of which {applied} had happened"
@@ -59,7 +59,7 @@ fn rounds() -> usize {
 }
 
 fn run_until_killed(server: Server, round: usize) -> Vec<Knowledge> {
-    let client = server.client;
+    let client = server.client();
     let is_over = AtomicBool::new(false);
     let known: Vec<_> = (0..CLIENTS).map(|_| Mutex::new(Knowledge::default())).collect();
     std::thread::scope(|scope| {

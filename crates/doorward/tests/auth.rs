@@ -1,0 +1,146 @@
+//! The use cases on the memory store, where a test needs two processes, a moved clock or a weaker hash.
+#![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
+use doorward::testing::{MemoryStore, TestClock, block_on};
+use doorward::token::keyring::{Keyring, SecretKey};
+use doorward::{Auth, AuthenticateError, EmailAddress, Role, Store};
+
+const SECRET: &str = "wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd";
+const OLD_SECRET: &str = "Rk3dQ8sYp1LxV6nTz0GhC5uWj9EaM2bF";
+
+struct World {
+    store: Arc<MemoryStore>,
+    clock: Arc<TestClock>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { store: Arc::new(MemoryStore::new()), clock: Arc::new(TestClock::default()) }
+    }
+
+    /// A process of its own on the shared store.
+    fn node(&self, memory_kib: u32, secret: &str, previous: &[&str]) -> Auth {
+        let parameters = HashParameters::new(memory_kib, 1, 1).unwrap();
+        let settings = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) };
+        let previous = previous.iter().map(|secret| SecretKey::new(*secret).unwrap()).collect();
+        let keyring = Keyring::new(SecretKey::new(secret).unwrap(), previous);
+        Auth::new(Arc::clone(&self.store) as Arc<dyn Store>, HashingPool::start(settings).unwrap(), keyring)
+            .with_clock(Arc::clone(&self.clock) as Arc<dyn doorward::Clock>)
+    }
+
+    fn later(&self, millis: u64) {
+        self.clock.advance(Duration::from_millis(millis));
+    }
+}
+
+fn ada() -> EmailAddress {
+    EmailAddress::parse("ada@example.com").unwrap()
+}
+
+fn password() -> Password {
+    Password::new("correct horse battery staple".to_owned()).unwrap()
+}
+
+fn register(auth: &Auth) -> doorward::TokenPair {
+    let password = NewPassword::new(password(), PasswordPolicy::default()).unwrap();
+    block_on(auth.register(ada(), &password)).unwrap()
+}
+
+#[test]
+fn another_process_learns_of_an_ending_within_250_milliseconds() {
+    let world = World::new();
+    let (here, there) = (world.node(8, SECRET, &[]), world.node(8, SECRET, &[]));
+    let tokens = register(&here);
+    let access = tokens.access_token.reveal();
+    block_on(there.authenticate(access)).unwrap();
+    block_on(here.logout(&tokens.refresh_token.reveal())).unwrap();
+    assert!(matches!(block_on(here.authenticate(access)), Err(AuthenticateError::Invalid)));
+    world.later(249);
+    assert!(block_on(there.authenticate(access)).is_ok(), "nobody asked the store yet");
+    world.later(1);
+    assert!(matches!(block_on(there.authenticate(access)), Err(AuthenticateError::Invalid)));
+}
+
+#[test]
+fn a_process_that_cannot_be_sure_refuses_after_a_second() {
+    let world = World::new();
+    let auth = world.node(8, SECRET, &[]);
+    let tokens = register(&auth);
+    let access = tokens.access_token.reveal();
+    block_on(auth.authenticate(access)).unwrap();
+    block_on(world.store.close());
+    world.later(999);
+    block_on(auth.authenticate(access)).unwrap();
+    world.later(1);
+    assert!(matches!(block_on(auth.authenticate(access)), Err(AuthenticateError::Fault(_))));
+    // A clock set back makes nobody any surer.
+    world.clock.set(doorward::Timestamp::from_seconds(1_800_000_000).plus(Duration::from_millis(1)));
+    world.later(3_600_000);
+    assert!(block_on(auth.authenticate(access)).is_err());
+}
+
+#[test]
+fn an_ending_is_remembered_as_long_as_a_token_lives() {
+    let world = World::new();
+    let auth = world.node(8, SECRET, &[]);
+    let tokens = register(&auth);
+    let access = tokens.access_token.reveal();
+    block_on(auth.logout(&tokens.refresh_token.reveal())).unwrap();
+    for _ in 0..29 {
+        world.later(30_000);
+        assert!(matches!(block_on(auth.authenticate(access)), Err(AuthenticateError::Invalid)));
+    }
+    world.later(30_000);
+    assert!(matches!(block_on(auth.authenticate(access)), Err(AuthenticateError::Expired)));
+}
+
+#[test]
+fn a_login_makes_a_weaker_hash_anew_and_only_once() {
+    let world = World::new();
+    register(&world.node(8, SECRET, &[]));
+    let stored = || block_on(world.store.find_credential(&ada())).unwrap().unwrap().password_hash;
+    let weak = stored();
+    let raised = world.node(64, SECRET, &[]);
+    let wrong = Password::new("a wrong password".to_owned()).unwrap();
+    block_on(raised.login(&ada(), &wrong)).unwrap_err();
+    assert_eq!(stored(), weak);
+    block_on(raised.login(&ada(), &password())).unwrap();
+    let strong = stored();
+    assert!(strong.as_str().starts_with("$argon2id$v=19$m=64,"));
+    block_on(raised.login(&ada(), &password())).unwrap();
+    assert_eq!(stored(), strong);
+}
+
+#[test]
+fn the_secret_rotates_without_logging_anyone_out() {
+    let world = World::new();
+    let before = world.node(8, OLD_SECRET, &[]);
+    let old = register(&before);
+    let both = world.node(8, SECRET, &[OLD_SECRET]);
+    let identity = block_on(both.authenticate(old.access_token.reveal())).unwrap();
+    assert_eq!(identity.role, Role::User);
+    let new = block_on(both.refresh(&old.refresh_token.reveal())).unwrap();
+    let after = world.node(8, SECRET, &[]);
+    block_on(after.authenticate(new.access_token.reveal())).unwrap();
+    assert!(matches!(block_on(after.authenticate(old.access_token.reveal())), Err(AuthenticateError::Invalid)));
+}
+
+#[test]
+fn housekeeping_removes_the_dead_and_touches_nothing_alive() {
+    let world = World::new();
+    let auth = world.node(8, SECRET, &[]);
+    let dead = register(&auth);
+    block_on(auth.logout(&dead.refresh_token.reveal())).unwrap();
+    world.later(7 * 24 * 3_600_000);
+    let alive = block_on(auth.login(&ada(), &password())).unwrap();
+    world.later(25 * 3_600_000);
+    // One session and its ending.
+    assert_eq!(block_on(auth.purge()).unwrap(), 2);
+    assert_eq!(block_on(auth.purge()).unwrap(), 0);
+    block_on(auth.refresh(&alive.refresh_token.reveal())).unwrap();
+}
