@@ -1,5 +1,124 @@
-//! Doorward's users and sessions in PostgreSQL, for many nodes: **not written yet**.
+//! Doorward's users and sessions in PostgreSQL: one database for many nodes.
 //!
-//! The crate holds the place that `ARCHITECTURE.md` gives it: beside `doorward-sqlite`, with the same files
-//! in the same order, held to `doorward::store_contract!`. Until then `doorward` refuses `postgres://`
-//! in `database_url` with one line.
+//! ```no_run
+//! use doorward::Store;
+//! use doorward_postgres::{PostgresOptions, PostgresStore};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let url = "postgres://doorward:secret@db.example.com/doorward?sslmode=verify-full";
+//! let store = PostgresStore::open(url, PostgresOptions::default()).await?;
+//! store.check().await?;
+//! store.close().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! PostgreSQL 14 or newer; a Tokio runtime. Every operation is one statement, or one transaction sent in
+//! one go: no lock is ever held across a round trip, so a node that dies in the middle holds nobody up.
+//! Where the domain decides between a read and a write, the write takes effect only if the row still is
+//! what was read; otherwise both are done again.
+//!
+//! **The URL** is the one of PostgreSQL's own clients. `sslmode` is `disable`, `prefer` (the default),
+//! `require`, `verify-ca` or `verify-full`, with `sslrootcert=FILE` for an authority that the machine does not
+//! trust by itself; only the last two tell the server from somebody in between. Several hosts may be named,
+//! with `target_session_attrs=read-write` to find the one that takes writes.
+//!
+//! **`PgBouncer`** in transaction mode serves from version 1.21 on, with `max_prepared_statements` above 0:
+//! statements are prepared once a connection. Give it `ignore_startup_parameters = options`, or set
+//! [`startup_options`](PostgresOptions::startup_options) to false, and set `statement_timeout` and
+//! `idle_in_transaction_session_timeout` on the role.
+//!
+//! **Endings** (logout, reuse, deactivation, new role) commit one after another, so that a reader who has
+//! seen one has seen all before it: their rate is bounded by the server's commit latency. Logins and
+//! refreshes take no part in that.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `store.rs` | the port, [`doorward::Store`] |
+//! | `users.rs` `sessions.rs` `endings.rs` `housekeeping.rs` | the operations and their SQL |
+//! | `rows.rs` | from rows to the domain's types |
+//! | `migrations.rs` | the tables, step by step |
+//! | `connection.rs` `tls.rs` | the pool, time-outs, and what `sslmode` means |
+//! | `error.rs` | what can go wrong |
+
+#[cfg(test)]
+#[path = "../tests/store/cluster.rs"]
+mod cluster;
+mod connection;
+mod endings;
+mod error;
+mod housekeeping;
+mod migrations;
+mod rows;
+mod sessions;
+mod store;
+mod tls;
+mod users;
+
+use std::time::Duration;
+
+pub use error::{OpenError, OpenErrorReason};
+pub use migrations::{Migration, migrate, pending_migrations};
+
+use connection::Database;
+
+/// A [`doorward::Store`] in a PostgreSQL database.
+///
+/// [`close`](doorward::Store::close) refuses new operations and lets those that run come to their end.
+#[derive(Debug)]
+pub struct PostgresStore {
+    database: Database,
+}
+
+/// How to open a database.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// How many connections are opened at most. 16 by default.
+    pub max_connections: usize,
+    /// How long making a connection may take. Five seconds by default.
+    pub connect_timeout: Duration,
+    /// How long an operation waits for a free connection before it is refused as too many. Two seconds by
+    /// default.
+    pub acquire_timeout: Duration,
+    /// How long the server may work on a statement. Ten seconds by default.
+    pub statement_timeout: Duration,
+    /// Whether the server is told of that limit in the startup message. Not every pooler lets it pass.
+    pub startup_options: bool,
+    /// Whether a database that is empty or behind is brought up to date. Otherwise it is refused.
+    pub migrate: bool,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 16,
+            connect_timeout: Duration::from_secs(5),
+            acquire_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(10),
+            startup_options: true,
+            migrate: true,
+        }
+    }
+}
+
+impl PostgresStore {
+    /// Opens the database at `url`, applying migrations as `options` say. The database must exist.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], one line for the operator that never holds the password: not reachable, not a URL,
+    /// another program's, made by a newer Doorward, or behind when `options` forbid migrating.
+    pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, OpenError> {
+        let database = Database::new(url, &options)?;
+        let prepared = async {
+            if options.migrate {
+                migrations::apply_pending(&database).await?;
+            } else {
+                migrations::require_current(&database).await?;
+            }
+            Ok(())
+        };
+        prepared.await.map_err(OpenError::of(database.name()))?;
+        Ok(Self { database })
+    }
+}

@@ -7,14 +7,15 @@ use doorward::password::{HashingPool, PoolSettings};
 use doorward::token::access::AccessTokenRules;
 use doorward::token::keyring::Keyring;
 use doorward::{Auth, Store};
+use doorward_postgres::{PostgresOptions, PostgresStore};
 use doorward_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::data_dir;
 use crate::failure::Failure;
-use crate::settings::{Secret, Settings};
+use crate::settings::{Database, MAKE_SECRET, Secret, Settings};
 
 /// Opens everything for serving: as many hashing threads as cores and budget allow.
-pub(crate) fn open_for_serving(settings: &Settings) -> Result<Auth, Failure> {
+pub(crate) async fn open_for_serving(settings: &Settings) -> Result<Auth, Failure> {
     let parameters = settings.hash_parameters;
     open(
         settings,
@@ -23,12 +24,13 @@ pub(crate) fn open_for_serving(settings: &Settings) -> Result<Auth, Failure> {
             None => PoolSettings::new(parameters),
         },
     )
+    .await
 }
 
 /// Opens everything for one command: one hashing thread.
-pub(crate) fn open_for_a_command(settings: &Settings) -> Result<Auth, Failure> {
+pub(crate) async fn open_for_a_command(settings: &Settings) -> Result<Auth, Failure> {
     let pool = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(settings.hash_parameters) };
-    open(settings, pool)
+    open(settings, pool).await
 }
 
 /// The rules of access tokens that the settings make.
@@ -36,8 +38,25 @@ pub(crate) fn access_token_rules(settings: &Settings) -> AccessTokenRules {
     AccessTokenRules { lifetime: settings.access_token_lifetime, ..AccessTokenRules::default() }
 }
 
-fn open(settings: &Settings, pool: PoolSettings) -> Result<Auth, Failure> {
-    data_dir::ensure(&settings.data_dir)?;
+/// Refuses to make a secret of this node's own where every node must have the same.
+///
+/// # Errors
+///
+/// [`Failure`] that says how to make one.
+pub(crate) fn require_secret(settings: &Settings) -> Result<(), Failure> {
+    match (&settings.database, &settings.secret_key) {
+        (Database::Postgres(_), None) => Err(Failure::new(format!(
+            "secret_key is not set, and with PostgreSQL every node must have the same; {MAKE_SECRET}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn open(settings: &Settings, pool: PoolSettings) -> Result<Auth, Failure> {
+    require_secret(settings)?;
+    if let Database::Sqlite(_) = settings.database {
+        data_dir::ensure(&settings.data_dir)?;
+    }
     let secret = match &settings.secret_key {
         Some(secret) => secret.clone(),
         None => data_dir::ensure_secret(&settings.data_dir)?,
@@ -46,12 +65,20 @@ fn open(settings: &Settings, pool: PoolSettings) -> Result<Auth, Failure> {
     let keyring = Keyring::new(secret.key(), previous);
     let pool = HashingPool::start(pool)
         .map_err(|error| Failure::new(format!("cannot start the threads that hash passwords: {error}")))?;
-    Ok(Auth::new(open_store(settings)?, pool, keyring)
+    Ok(Auth::new(open_store(settings).await?, pool, keyring)
         .with_access_token_rules(access_token_rules(settings))
         .with_refresh_rules(settings.refresh_rules))
 }
 
-fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
-    let store = SqliteStore::open(&settings.database, SqliteOptions::default()).map_err(Failure::because)?;
-    Ok(Arc::new(store))
+async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
+    Ok(match &settings.database {
+        Database::Sqlite(file) => {
+            Arc::new(SqliteStore::open(file, SqliteOptions::default()).map_err(Failure::because)?)
+        }
+        Database::Postgres(url) => {
+            // One node must not change the tables under the others: `doorward migrate` does, when told to.
+            let options = PostgresOptions { migrate: false, ..PostgresOptions::default() };
+            Arc::new(PostgresStore::open(url, options).await.map_err(Failure::because)?)
+        }
+    })
 }

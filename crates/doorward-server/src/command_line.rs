@@ -26,7 +26,10 @@ pub enum Task {
     /// `users …`
     Users(UsersTask),
     /// `migrate`
-    Migrate,
+    Migrate {
+        /// Only say what would be done.
+        dry_run: bool,
+    },
     /// `config show`
     ConfigShow,
     /// `config check`
@@ -72,7 +75,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let Some((name, matches)) = matches.subcommand() else { return Err(incomplete()) };
     let (task, leaf) = match (name, matches.subcommand()) {
         ("serve", _) => (Task::Serve, matches),
-        ("migrate", _) => (Task::Migrate, matches),
+        ("migrate", _) => (Task::Migrate { dry_run: matches.get_flag("dry-run") }, matches),
         ("config", Some(("show", leaf))) => (Task::ConfigShow, leaf),
         ("config", Some(("check", leaf))) => (Task::ConfigCheck, leaf),
         ("token", Some((_, leaf))) => (Task::TokenInspect, leaf),
@@ -98,7 +101,12 @@ pub fn command() -> Command {
         .subcommand(serving_command(leaf("serve", "Serve the HTTP API until SIGTERM or SIGINT", serving)))
         .subcommand(users())
         .subcommand(with_settings(
-            leaf("migrate", "Bring the database to this version's schema", "Example:\n  doorward migrate"),
+            leaf(
+                "migrate",
+                "Bring the database to this version's schema",
+                "Example:\n  doorward migrate --dry-run\n  doorward migrate",
+            )
+            .arg(switch("dry-run", "Only say what would be done")),
             Scope::Everywhere,
         ))
         .subcommand(config())

@@ -56,7 +56,7 @@ fn perform(invocation: &Invocation, raw: &RawSettings) -> Result<ExitCode, Failu
     match &invocation.task {
         Task::Serve => serve::run(&settings),
         Task::Users(task) => commands::users::run(&settings, task),
-        Task::Migrate => commands::migrate::run(&settings),
+        Task::Migrate { dry_run } => commands::migrate::run(&settings, *dry_run),
         Task::ConfigShow => Ok(ExitCode::SUCCESS),
         Task::ConfigCheck => commands::config::check(&settings),
         Task::TokenInspect => commands::token::run(&settings),

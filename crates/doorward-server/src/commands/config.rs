@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::output::print_line;
+use crate::application::require_secret;
 use crate::data_dir::secret_path;
 use crate::failure::Failure;
 use crate::serve::warnings::warnings;
@@ -27,6 +28,7 @@ pub(crate) fn show(raw: &RawSettings) -> Result<(), Failure> {
 
 /// Says that the settings will do, and what is unsafe about them.
 pub(crate) fn check(settings: &Settings) -> Result<ExitCode, Failure> {
+    require_secret(settings)?;
     for warning in warnings(settings) {
         print_line(&format!("warning: {warning}"))?;
     }

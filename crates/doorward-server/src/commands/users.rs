@@ -24,7 +24,7 @@ pub(crate) fn run(settings: &Settings, task: &UsersTask) -> Result<ExitCode, Fai
     runtime.block_on(async {
         // A refused address or password comes before anything is made on disk.
         let work = Work::prepare(task)?;
-        let auth = application::open_for_a_command(settings)?;
+        let auth = application::open_for_a_command(settings).await?;
         let outcome = work.perform(&auth).await;
         auth.close().await;
         outcome.map(|()| ExitCode::SUCCESS)

@@ -48,7 +48,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
 
 async fn serve(settings: &Settings) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(Failure::because)?;
-    let auth = Arc::new(application::open_for_serving(settings)?);
+    let auth = Arc::new(application::open_for_serving(settings).await?);
     let outcome = serve_until_stopped(settings, &auth, &mut signals).await;
     let forced = || Failure::new("stopped at once by a second signal");
     if matches!(outcome, Ok(Ending::Forced)) {
@@ -137,7 +137,7 @@ fn address_of(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 /// Says where it listens, where its data is, and what is unsafe about the settings.
 fn announce(settings: &Settings, listener: &TcpListener) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(event = "starting", version, database = %settings.database.display(), "doorward {version}");
+    tracing::info!(event = "starting", version, database = %settings.database, "doorward {version}");
     for warning in warnings::warnings(settings) {
         tracing::warn!(event = "insecure", "{warning}");
     }

@@ -1,7 +1,7 @@
 //! What is unsafe about the settings.
 
 use crate::data_dir::{is_open_to_others, secret_path};
-use crate::settings::Settings;
+use crate::settings::{Database, Settings};
 
 /// A line for each thing that is unsafe about these settings.
 pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
@@ -24,7 +24,11 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     if settings.metrics_bind.is_some_and(|address| !address.ip().is_loopback()) {
         warnings.push("metrics_bind is on a network: anybody there can read the metrics".to_owned());
     }
-    for path in [settings.data_dir.clone(), secret_path(&settings.data_dir), settings.database.clone()] {
+    let mut private = vec![settings.data_dir.clone(), secret_path(&settings.data_dir)];
+    if let Database::Sqlite(file) = &settings.database {
+        private.push(file.clone());
+    }
+    for path in private {
         if is_open_to_others(&path) {
             warnings.push(format!("{} is open to other users of the machine: chmod go= it", path.display()));
         }

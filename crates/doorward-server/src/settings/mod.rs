@@ -1,5 +1,6 @@
 //! Settings: gathered from file, environment and flags, made valid once, at the door.
 
+mod database;
 mod fault;
 mod raw;
 mod table;
@@ -17,9 +18,11 @@ use doorward::token::keyring::SecretKey;
 use doorward_axum::TrustedProxies;
 use zeroize::Zeroizing;
 
+pub use database::Database;
 pub use fault::{SettingFault, SettingFaults};
 pub use raw::{DEFAULT_FILE, Environment, Flags, RawSettings, RawText, RawValue, Source};
 pub use table::{SETTINGS, Scope, Secrecy, Setting};
+pub(crate) use valid::MAKE_SECRET;
 
 /// Settings that were checked: nothing here needs a second look.
 #[derive(Debug)]
@@ -28,9 +31,10 @@ pub struct Settings {
     pub bind: SocketAddr,
     /// The folder of the embedded database and of a secret made on first start.
     pub data_dir: PathBuf,
-    /// The file of the embedded database.
-    pub database: PathBuf,
-    /// Signs access tokens. `None`: the one in [`data_dir`](Self::data_dir), made on first start.
+    /// Where accounts and sessions are kept.
+    pub database: Database,
+    /// Signs access tokens. `None`: the one in [`data_dir`](Self::data_dir), made on first start; not with
+    /// PostgreSQL, whose nodes must share one.
     pub secret_key: Option<Secret>,
     /// Older secrets that still verify.
     pub secret_key_previous: Vec<Secret>,

@@ -14,9 +14,9 @@ use tracing_subscriber::EnvFilter;
 use super::fault::{SettingFault, SettingFaults};
 use super::raw::{RawSettings, RawValue, Source};
 use super::table::{Secrecy, Setting};
-use super::{LogFormat, Secret, Settings};
+use super::{Database, LogFormat, Secret, Settings};
 
-const MAKE_SECRET: &str = "make a good one with: openssl rand -base64 48";
+pub(crate) const MAKE_SECRET: &str = "make a good one with: openssl rand -base64 48";
 /// What is wrong with one value, as the end of a sentence.
 type Problem = String;
 
@@ -25,7 +25,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let mut door = Door { raw, faults: raw.faults.clone() };
     let bind = door.read("bind", socket_address);
     let data_dir = door.read("data_dir", folder);
-    let database = door.optional("database_url", sqlite_file);
+    let database = door.optional("database_url", database);
     let secret_key = door.optional("secret_key", secret);
     let secret_key_previous = door.list("secret_key_previous", secret);
     let access_minutes = door.number("access_token_expire_minutes", 1..=1440);
@@ -47,7 +47,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
         let data_dir = data_dir?;
         Some(Settings {
             bind: bind?,
-            database: database?.unwrap_or_else(|| data_dir.join("doorward.db")),
+            database: database?.unwrap_or_else(|| Database::Sqlite(data_dir.join("doorward.db"))),
             data_dir,
             secret_key: secret_key?,
             secret_key_previous: secret_key_previous?,
@@ -167,16 +167,16 @@ fn folder(text: &str) -> Result<PathBuf, Problem> {
     if text.is_empty() { Err("is empty".to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 
-/// The file of `sqlite://PATH`. What is refused is not repeated: a URL may hold a password.
-fn sqlite_file(text: &str) -> Result<PathBuf, Problem> {
+/// A file by `sqlite://PATH`, or a server. What is refused is not repeated: a URL may hold a password.
+fn database(text: &str) -> Result<Database, Problem> {
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Err("asks for PostgreSQL, and this build has no PostgreSQL store yet".to_owned());
+        return Ok(Database::Postgres(text.to_owned().into()));
     }
-    let path = text.strip_prefix("sqlite://").ok_or("does not begin with sqlite://")?;
+    let path = text.strip_prefix("sqlite://").ok_or("begins neither with sqlite:// nor with postgres://")?;
     if path.is_empty() || path.contains(['?', '#']) || path.starts_with(':') {
         return Err("names no file after sqlite://".to_owned());
     }
-    Ok(PathBuf::from(path))
+    Ok(Database::Sqlite(PathBuf::from(path)))
 }
 
 fn secret(text: &str) -> Result<Secret, Problem> {

@@ -1,11 +1,14 @@
 //! The real binary, on a real file, over real sockets: what an operator and a client see of it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failures are panics")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failures are panics")]
 
 mod application;
 mod client;
+#[path = "../../../doorward-postgres/tests/store/cluster.rs"]
+mod cluster;
 mod command_line;
 mod contract_report;
 mod crash;
+mod on_postgresql;
 mod overload;
 mod races;
 mod readme;

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use crate::application::Home;
 use crate::client::{Answer, PASSWORD};
 
-fn at_once(count: usize, act: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
+pub(crate) fn at_once(count: usize, act: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
     let barrier = Barrier::new(count);
     let act = |index| {
         barrier.wait();
@@ -17,7 +17,7 @@ fn at_once(count: usize, act: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
     })
 }
 
-fn count(answers: &[Answer], status: u16, code: &str) -> usize {
+pub(crate) fn count(answers: &[Answer], status: u16, code: &str) -> usize {
     answers.iter().filter(|answer| answer.status == status && answer.code() == code).count()
 }
 

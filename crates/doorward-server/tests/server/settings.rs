@@ -94,7 +94,7 @@ fn all_faults_come_at_once_with_setting_source_and_remedy() {
 fn values_that_will_not_do_are_refused() {
     for (key, value) in [
         ("--bind", "localhost"),
-        ("--database-url", "postgres://ada:lovelace@db/doorward"),
+        ("--database-url", "postgres:ada:lovelace@db/doorward"),
         ("--database-url", "mysql://x"),
         ("--database-url", "sqlite://:memory:"),
         ("--allowed-origins", "*"),

@@ -1,0 +1,205 @@
+//! The steps that bring a database to this version's tables.
+//!
+//! A released migration is frozen: the database keeps the checksum of what was applied, and a test here
+//! keeps the checksums of what was released.
+
+use std::fmt;
+
+use deadpool_postgres::Client;
+use doorward::{Clock, SystemClock};
+use sha2::{Digest, Sha256};
+use tokio_postgres::GenericClient;
+
+use crate::PostgresOptions;
+use crate::connection::Database;
+use crate::error::{OpenError, OpenErrorReason};
+
+/// One step from one version of the tables to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migration {
+    version: u32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl Migration {
+    /// Its number, counted from 1.
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What it brings, in a few words joined by underscores.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn checksum(&self) -> [u8; 32] {
+        Sha256::digest(self.sql).into()
+    }
+}
+
+impl fmt::Display for Migration {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}_{}", self.version, self.name)
+    }
+}
+
+const MIGRATIONS: [Migration; 1] = [Migration {
+    version: 1,
+    name: "users_and_sessions",
+    sql: include_str!("../migrations/0001_users_and_sessions.sql"),
+}];
+
+/// Held until the end of the transaction by whoever migrates: "Doorward" in ASCII. The wait for it, and a
+/// migration of large tables, may take longer than other statements.
+const LOCK: &str = "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(4931282654413812324)";
+
+const CREATE_HISTORY: &str = "
+    CREATE TABLE IF NOT EXISTS schema_migrations (
+        version INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        checksum BYTEA NOT NULL CHECK (octet_length(checksum) = 32),
+        applied_at BIGINT NOT NULL
+    )";
+
+const TABLES: &str = "
+    SELECT table_name::text, array_agg(column_name::text) AS columns
+    FROM information_schema.columns
+    WHERE table_schema = current_schema()
+        AND table_name IN ('schema_migrations', 'users', 'sessions', 'endings', 'probes')
+    GROUP BY table_name";
+
+/// The migrations that the database at `url` lacks. Changes nothing.
+///
+/// # Errors
+///
+/// [`OpenError`] when the server can't be reached, or the database is another program's or has a history
+/// this version does not know.
+pub async fn pending_migrations(url: &str) -> Result<Vec<Migration>, OpenError> {
+    let database = Database::new(url, &PostgresOptions::default())?;
+    let pending = async { pending(&**database.connect().await?).await };
+    pending.await.map_err(OpenError::of(database.name()))
+}
+
+/// Brings the database at `url` up to date; says what was applied. Safe to call from several processes at
+/// once: each migration is applied by one of them.
+///
+/// # Errors
+///
+/// [`OpenError`] as for [`pending_migrations`], or when the database can't be written to. Migrations
+/// applied before the failing one stay.
+pub async fn migrate(url: &str) -> Result<Vec<Migration>, OpenError> {
+    let database = Database::new(url, &PostgresOptions::default())?;
+    apply_pending(&database).await.map_err(OpenError::of(database.name()))
+}
+
+/// Applies what is pending and says what that was.
+pub(crate) async fn apply_pending(database: &Database) -> Result<Vec<Migration>, OpenErrorReason> {
+    let mut client = database.connect().await?;
+    let mut applied = Vec::new();
+    // Asked first without a lock: at nearly every start there is nothing to do.
+    while !pending(&**client).await?.is_empty() {
+        applied.extend(apply_next(&mut client).await?);
+    }
+    Ok(applied)
+}
+
+/// Fails unless the database is exactly at this version's last migration.
+pub(crate) async fn require_current(database: &Database) -> Result<(), OpenErrorReason> {
+    match pending(&**database.connect().await?).await?.len() {
+        0 => Ok(()),
+        count => Err(OpenErrorReason::MigrationsPending { count }),
+    }
+}
+
+async fn apply_next(client: &mut Client) -> Result<Option<Migration>, OpenErrorReason> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(LOCK).await?;
+    // Asked again under the lock: another process may have been faster.
+    let next = pending(&*transaction).await?.first().copied();
+    if let Some(migration) = next {
+        transaction.batch_execute(CREATE_HISTORY).await?;
+        transaction.batch_execute(migration.sql).await?;
+        let version = i32::try_from(migration.version).unwrap_or(i32::MAX);
+        let (checksum, now) = (&migration.checksum()[..], SystemClock.now().micros());
+        let insert = "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
+        transaction.execute(insert, &[&version, &migration.name, &checksum, &now]).await?;
+    }
+    transaction.commit().await?;
+    Ok(next)
+}
+
+async fn pending(client: &impl GenericClient) -> Result<Vec<Migration>, OpenErrorReason> {
+    let applied = history(client).await?;
+    for (version, checksum) in &applied {
+        match MIGRATIONS.iter().find(|migration| migration.version == *version) {
+            None => return Err(OpenErrorReason::Newer { version: newest(&applied) }),
+            Some(migration) if migration.checksum()[..] != checksum[..] => {
+                return Err(OpenErrorReason::Changed { version: *version });
+            }
+            Some(_) => {}
+        }
+    }
+    let is_applied = |migration: &Migration| applied.iter().any(|(version, _)| *version == migration.version);
+    Ok(MIGRATIONS.into_iter().filter(|migration| !is_applied(migration)).collect())
+}
+
+fn newest(applied: &[(u32, Vec<u8>)]) -> u32 {
+    applied.iter().map(|(version, _)| *version).max().unwrap_or_default()
+}
+
+async fn history(client: &impl GenericClient) -> Result<Vec<(u32, Vec<u8>)>, OpenErrorReason> {
+    let tables = client.query(TABLES, &[]).await?;
+    let history = tables.iter().find(|table| table.get::<_, &str>(0) == "schema_migrations");
+    match history.map(|table| table.get::<_, Vec<String>>(1)) {
+        None if tables.is_empty() => return Ok(Vec::new()),
+        Some(columns) if columns.iter().any(|column| column == "checksum") => {}
+        _ => return Err(OpenErrorReason::AnotherProgram),
+    }
+    let rows = client.query("SELECT version, checksum FROM schema_migrations ORDER BY version", &[]).await?;
+    rows.iter().map(|row| Ok((row.try_get::<_, i32>(0)?.unsigned_abs(), row.try_get(1)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Fresh, connect};
+    use crate::{endings, housekeeping, sessions, users};
+
+    #[test]
+    fn released_migrations_are_frozen() {
+        let checksums: Vec<_> =
+            MIGRATIONS.iter().map(|migration| (migration.to_string(), hex(&migration.checksum()))).collect();
+        let released =
+            [("0001_users_and_sessions", "7450189e8a84a9a94d1f393331f35603b31fb0df6a9ac304dc3b23aeef276cef")];
+        assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn every_statement_can_be_prepared_on_a_fresh_schema() {
+        let fresh = Fresh::create().await;
+        migrate(fresh.url()).await.unwrap();
+        let client = connect(fresh.url()).await;
+        for statement in
+            [users::STATEMENTS, sessions::STATEMENTS, endings::STATEMENTS, housekeeping::STATEMENTS].concat()
+        {
+            client.prepare(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_that_a_rotation_changes_is_in_an_index() {
+        let fresh = Fresh::create().await;
+        migrate(fresh.url()).await.unwrap();
+        let indexed = "
+            SELECT DISTINCT attname::text FROM pg_index JOIN pg_attribute ON attrelid = indexrelid
+            WHERE indrelid = 'sessions'::regclass ORDER BY 1";
+        let rows = connect(fresh.url()).await.query(indexed, &[]).await.unwrap();
+        let columns: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(columns, ["handle", "user_id"]);
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,11 @@
+//! The store on PostgreSQL: the contract of every store, and what is this one's own.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failures are panics")]
+
+mod agreement;
+mod cluster;
+mod contract;
+mod failing;
+mod migrating;
+mod story;
+mod together;
+mod transport;
