@@ -68,6 +68,27 @@ const fn registers_mut(block: &mut Block) -> &mut Registers {
     unsafe { &mut *std::ptr::from_mut(block).cast() }
 }
 
+/// GB (RFC 9106 §3.6) on four quadruples of registers, step by step beside each other: four independent chains.
+///
+/// This and `permute` are macros because a function with target features can't be forced inline, and 16 registers
+/// would go through memory at every call.
+macro_rules! mix {
+    ($state:ident, $([$a:literal, $b:literal, $c:literal, $d:literal]),*) => {
+        $(($state[$a], $state[$d]) = half_mix::<32>($state[$a], $state[$b], $state[$d]);)*
+        $(($state[$c], $state[$b]) = half_mix::<24>($state[$c], $state[$d], $state[$b]);)*
+        $(($state[$a], $state[$d]) = half_mix::<16>($state[$a], $state[$b], $state[$d]);)*
+        $(($state[$c], $state[$b]) = half_mix::<63>($state[$c], $state[$d], $state[$b]);)*
+    };
+}
+
+/// P on eight rows or eight columns at once.
+macro_rules! permute {
+    ($state:ident) => {
+        mix!($state, [0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]);
+        mix!($state, [0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]);
+    };
+}
+
 #[cfg_attr(not(doorward_avx512_model), target_feature(enable = "avx512f"))]
 fn compress<const ACCUMULATE: bool>(previous: &Block, reference: &Block, destination: &mut Block) {
     let (previous, reference) = (registers(previous), registers(reference));
@@ -78,9 +99,9 @@ fn compress<const ACCUMULATE: bool>(previous: &Block, reference: &Block, destina
     }
     let mut state = sum;
     transpose(&mut state);
-    permute(&mut state);
+    permute!(state);
     transpose(&mut state);
-    permute(&mut state);
+    permute!(state);
     for index in 0..16 {
         destination[index] = if ACCUMULATE {
             _mm512_ternarylogic_epi64::<XOR_OF_THREE>(state[index], sum[index], destination[index])
@@ -131,32 +152,6 @@ fn transpose_4x4([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
         _mm512_shuffle_i64x2::<ODD>(even_ab, even_cd),
         _mm512_shuffle_i64x2::<ODD>(odd_ab, odd_cd),
     ]
-}
-
-/// P (RFC 9106 §3.6) on eight rows or eight columns at once.
-#[cfg_attr(not(doorward_avx512_model), target_feature(enable = "avx512f"))]
-#[inline]
-fn permute(state: &mut Registers) {
-    mix_all(state, [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]]);
-    mix_all(state, [[0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]]);
-}
-
-/// GB on four quadruples of registers, step by step beside each other: four independent chains.
-#[cfg_attr(not(doorward_avx512_model), target_feature(enable = "avx512f"))]
-#[inline]
-fn mix_all(state: &mut Registers, quadruples: [[usize; 4]; 4]) {
-    for [a, b, _, d] in quadruples {
-        (state[a], state[d]) = half_mix::<32>(state[a], state[b], state[d]);
-    }
-    for [_, b, c, d] in quadruples {
-        (state[c], state[b]) = half_mix::<24>(state[c], state[d], state[b]);
-    }
-    for [a, b, _, d] in quadruples {
-        (state[a], state[d]) = half_mix::<16>(state[a], state[b], state[d]);
-    }
-    for [_, b, c, d] in quadruples {
-        (state[c], state[b]) = half_mix::<63>(state[c], state[d], state[b]);
-    }
 }
 
 /// a + b + 2 · low(a) · low(b), and `turned` with that added by XOR and rotated to the right.
