@@ -6,8 +6,13 @@
 //!
 //! [`position`]: Avx512::position
 
+#[cfg(doorward_avx512_model)]
+mod model;
+#[cfg(not(doorward_avx512_model))]
 use std::arch::x86_64::*;
 
+#[cfg(doorward_avx512_model)]
+use self::model::*;
 use crate::avx2::prefetch;
 use crate::block::Block;
 use crate::fill::Compression;
@@ -18,7 +23,7 @@ pub(crate) struct Avx512(());
 
 impl Avx512 {
     pub(crate) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx512f").then_some(Self(()))
+        (cfg!(doorward_avx512_model) || is_x86_feature_detected!("avx512f")).then_some(Self(()))
     }
 }
 
@@ -36,8 +41,11 @@ impl Compression for Avx512 {
         destination: &mut Block,
         first_word: impl FnOnce(u64),
     ) {
+        #[cfg_attr(doorward_avx512_model, expect(unused_unsafe, reason = "the model is plain Rust"))]
         // SAFETY: `self` exists only where AVX-512F does.
-        unsafe { compress::<ACCUMULATE>(previous, reference, destination) }
+        unsafe {
+            compress::<ACCUMULATE>(previous, reference, destination);
+        }
         first_word(destination.0[0]);
     }
 
@@ -60,7 +68,28 @@ const fn registers_mut(block: &mut Block) -> &mut Registers {
     unsafe { &mut *std::ptr::from_mut(block).cast() }
 }
 
-#[target_feature(enable = "avx512f")]
+/// GB (RFC 9106 §3.6) on four quadruples of registers, step by step beside each other: four independent chains.
+///
+/// This and `permute` are macros because a function with target features can't be forced inline, and 16 registers
+/// would go through memory at every call.
+macro_rules! mix {
+    ($state:ident, $([$a:literal, $b:literal, $c:literal, $d:literal]),*) => {
+        $(($state[$a], $state[$d]) = half_mix::<32>($state[$a], $state[$b], $state[$d]);)*
+        $(($state[$c], $state[$b]) = half_mix::<24>($state[$c], $state[$d], $state[$b]);)*
+        $(($state[$a], $state[$d]) = half_mix::<16>($state[$a], $state[$b], $state[$d]);)*
+        $(($state[$c], $state[$b]) = half_mix::<63>($state[$c], $state[$d], $state[$b]);)*
+    };
+}
+
+/// P on eight rows or eight columns at once.
+macro_rules! permute {
+    ($state:ident) => {
+        mix!($state, [0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]);
+        mix!($state, [0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]);
+    };
+}
+
+#[cfg_attr(not(doorward_avx512_model), target_feature(enable = "avx512f"))]
 fn compress<const ACCUMULATE: bool>(previous: &Block, reference: &Block, destination: &mut Block) {
     let (previous, reference) = (registers(previous), registers(reference));
     let destination = registers_mut(destination);
@@ -70,9 +99,9 @@ fn compress<const ACCUMULATE: bool>(previous: &Block, reference: &Block, destina
     }
     let mut state = sum;
     transpose(&mut state);
-    permute(&mut state);
+    permute!(state);
     transpose(&mut state);
-    permute(&mut state);
+    permute!(state);
     for index in 0..16 {
         destination[index] = if ACCUMULATE {
             _mm512_ternarylogic_epi64::<XOR_OF_THREE>(state[index], sum[index], destination[index])
@@ -86,7 +115,7 @@ fn compress<const ACCUMULATE: bool>(previous: &Block, reference: &Block, destina
 const XOR_OF_THREE: i32 = 0b1001_0110;
 
 /// Exchanges r and j: rows become columns.
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(doorward_avx512_model), target_feature(enable = "avx512f"))]
 #[inline]
 fn transpose(state: &mut Registers) {
     for parity in 0..2 {
@@ -98,7 +127,7 @@ fn transpose(state: &mut Registers) {
     }
 }
 
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(doorward_avx512_model), target_feature(enable = "avx512f"))]
 #[inline]
 fn transpose_8x8(rows: [__m512i; 8]) -> [__m512i; 8] {
     // In pairs of words, even columns and odd columns; then the pairs, a quarter of a register each, as 4 × 4.
@@ -110,7 +139,7 @@ fn transpose_8x8(rows: [__m512i; 8]) -> [__m512i; 8] {
 }
 
 /// Of quarters, 128 bits each.
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(doorward_avx512_model), target_feature(enable = "avx512f"))]
 #[inline]
 fn transpose_4x4([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
     const EVEN: i32 = 0b10_00_10_00;
@@ -125,34 +154,8 @@ fn transpose_4x4([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
     ]
 }
 
-/// P (RFC 9106 §3.6) on eight rows or eight columns at once.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn permute(state: &mut Registers) {
-    mix_all(state, [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]]);
-    mix_all(state, [[0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]]);
-}
-
-/// GB on four quadruples of registers, step by step beside each other: four independent chains.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn mix_all(state: &mut Registers, quadruples: [[usize; 4]; 4]) {
-    for [a, b, _, d] in quadruples {
-        (state[a], state[d]) = half_mix::<32>(state[a], state[b], state[d]);
-    }
-    for [_, b, c, d] in quadruples {
-        (state[c], state[b]) = half_mix::<24>(state[c], state[d], state[b]);
-    }
-    for [a, b, _, d] in quadruples {
-        (state[a], state[d]) = half_mix::<16>(state[a], state[b], state[d]);
-    }
-    for [_, b, c, d] in quadruples {
-        (state[c], state[b]) = half_mix::<63>(state[c], state[d], state[b]);
-    }
-}
-
 /// a + b + 2 · low(a) · low(b), and `turned` with that added by XOR and rotated to the right.
-#[target_feature(enable = "avx512f")]
+#[cfg_attr(not(doorward_avx512_model), target_feature(enable = "avx512f"))]
 #[inline]
 fn half_mix<const ROTATION: i32>(a: __m512i, b: __m512i, turned: __m512i) -> (__m512i, __m512i) {
     let product = _mm512_mul_epu32(a, b);
