@@ -8,6 +8,7 @@ use doorward_argon2id::{Inputs, Kernel, Parameters, Workspace};
 
 const PASSWORD: &[u8] = b"correct horse battery staple";
 const SALT: &[u8] = b"sixteen bytes...";
+const INPUTS: Inputs<'_> = Inputs { password: PASSWORD, salt: SALT, secret: &[], associated_data: &[] };
 const COSTS: [[u32; 3]; 3] = [[65536, 3, 4], [19456, 2, 1], [47104, 1, 1]];
 
 type Hash = Box<dyn FnMut() -> [u8; 32]>;
@@ -24,7 +25,7 @@ fn main() {
 fn measure(cost: [u32; 3], turns: usize) {
     let mut implementations = implementations(cost);
     let mut times = vec![Vec::new(); implementations.len()];
-    let expected = reference::hash(PASSWORD, SALT, cost, false);
+    let expected = reference_with(false, cost)();
     // The first turn warms up.
     for turn in 0..=turns {
         for ((name, hash), times) in implementations.iter_mut().zip(&mut times) {
@@ -64,11 +65,8 @@ fn implementations(cost: [u32; 3]) -> Vec<(String, Hash)> {
             tag
         }),
     ));
-    all.push((
-        "C reference, memory reused on huge pages".to_owned(),
-        Box::new(move || reference::hash(PASSWORD, SALT, cost, true)),
-    ));
-    all.push(("C reference, memory fresh".to_owned(), Box::new(move || reference::hash(PASSWORD, SALT, cost, false))));
+    all.push(("C reference, memory reused on huge pages".to_owned(), reference_with(true, cost)));
+    all.push(("C reference, memory fresh".to_owned(), reference_with(false, cost)));
     all
 }
 
@@ -77,8 +75,16 @@ fn ours_with(kernel: Kernel, [memory_kib, iterations, lanes]: [u32; 3]) -> Hash 
     let mut workspace = Workspace::with_memory(memory_kib).expect("there is memory");
     Box::new(move || {
         let mut tag = [0; 32];
-        let inputs = Inputs { password: PASSWORD, salt: SALT, ..Inputs::default() };
-        workspace.hash_with(kernel, &inputs, parameters, &mut tag).expect("valid");
+        workspace.hash_with(kernel, &INPUTS, parameters, &mut tag).expect("valid");
+        tag
+    })
+}
+
+fn reference_with(is_reused: bool, [memory_kib, iterations, lanes]: [u32; 3]) -> Hash {
+    let parameters = Parameters::new(memory_kib, iterations, lanes).expect("valid");
+    Box::new(move || {
+        let mut tag = [0; 32];
+        reference::hash(&INPUTS, parameters, is_reused, &mut tag);
         tag
     })
 }

@@ -1,7 +1,9 @@
 //! The C reference implementation, on one thread.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::ptr;
+
+use doorward_argon2id::{Inputs, Parameters};
 
 /// `argon2_context` of the reference implementation's `argon2.h`.
 #[repr(C)]
@@ -58,22 +60,21 @@ extern "C" fn lend(memory: *mut *mut u8, bytes: usize) -> c_int {
 extern "C" fn keep(_: *mut u8, _: usize) {}
 
 /// Argon2id 0x13 with memory lent, or its own from `malloc`.
-pub fn hash(password: &[u8], salt: &[u8], [memory_kib, iterations, lanes]: [u32; 3], is_reused: bool) -> [u8; 32] {
-    let mut tag = [0; 32];
+pub fn hash(inputs: &Inputs<'_>, parameters: Parameters, is_reused: bool, tag: &mut [u8]) {
     let mut context = Context {
         out: tag.as_mut_ptr(),
-        outlen: 32,
-        pwd: password.as_ptr(),
-        pwdlen: password.len() as u32,
-        salt: salt.as_ptr(),
-        saltlen: salt.len() as u32,
-        secret: ptr::null::<c_void>().cast(),
-        secretlen: 0,
-        ad: ptr::null(),
-        adlen: 0,
-        t_cost: iterations,
-        m_cost: memory_kib,
-        lanes,
+        outlen: tag.len() as u32,
+        pwd: inputs.password.as_ptr(),
+        pwdlen: inputs.password.len() as u32,
+        salt: inputs.salt.as_ptr(),
+        saltlen: inputs.salt.len() as u32,
+        secret: inputs.secret.as_ptr(),
+        secretlen: inputs.secret.len() as u32,
+        ad: inputs.associated_data.as_ptr(),
+        adlen: inputs.associated_data.len() as u32,
+        t_cost: parameters.iterations(),
+        m_cost: parameters.memory_kib(),
+        lanes: parameters.lanes(),
         threads: 1,
         version: 0x13,
         allocate: is_reused.then_some(lend),
@@ -83,5 +84,4 @@ pub fn hash(password: &[u8], salt: &[u8], [memory_kib, iterations, lanes]: [u32;
     // SAFETY: all pointers in the context are valid for their lengths while the call lasts.
     let outcome = unsafe { argon2_ctx(&mut context, ARGON2ID) };
     assert_eq!(outcome, 0, "the reference implementation refused");
-    tag
 }
