@@ -9,10 +9,12 @@ use deadpool_postgres::Client;
 use doorward::{Clock, SystemClock};
 use sha2::{Digest, Sha256};
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::Type;
 
 use crate::PostgresOptions;
 use crate::connection::Database;
 use crate::error::{OpenError, OpenErrorReason};
+use crate::statement::Value;
 
 /// One step from one version of the tables to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +46,18 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "users_and_sessions",
-    sql: include_str!("../migrations/0001_users_and_sessions.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "users_and_sessions",
+        sql: include_str!("../migrations/0001_users_and_sessions.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "endings_by_subject",
+        sql: include_str!("../migrations/0002_endings_by_subject.sql"),
+    },
+];
 
 /// Held until the end of the transaction by whoever migrates: "Doorward" in ASCII. The wait for it, and a
 /// migration of large tables, may take longer than other statements.
@@ -123,7 +132,9 @@ async fn apply_next(client: &mut Client) -> Result<Option<Migration>, OpenErrorR
         let version = i32::try_from(migration.version).unwrap_or(i32::MAX);
         let (checksum, now) = (&migration.checksum()[..], SystemClock.now().micros());
         let insert = "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
-        transaction.execute(insert, &[&version, &migration.name, &checksum, &now]).await?;
+        let values: [(Value<'_>, Type); 4] =
+            [(&version, Type::INT4), (&migration.name, Type::TEXT), (&checksum, Type::BYTEA), (&now, Type::INT8)];
+        transaction.execute_typed(insert, &values).await?;
     }
     transaction.commit().await?;
     Ok(next)
@@ -149,14 +160,14 @@ fn newest(applied: &[(u32, Vec<u8>)]) -> u32 {
 }
 
 async fn history(client: &impl GenericClient) -> Result<Vec<(u32, Vec<u8>)>, OpenErrorReason> {
-    let tables = client.query(TABLES, &[]).await?;
+    let tables = client.query_typed(TABLES, &[]).await?;
     let history = tables.iter().find(|table| table.get::<_, &str>(0) == "schema_migrations");
     match history.map(|table| table.get::<_, Vec<String>>(1)) {
         None if tables.is_empty() => return Ok(Vec::new()),
         Some(columns) if columns.iter().any(|column| column == "checksum") => {}
         _ => return Err(OpenErrorReason::AnotherProgram),
     }
-    let rows = client.query("SELECT version, checksum FROM schema_migrations ORDER BY version", &[]).await?;
+    let rows = client.query_typed("SELECT version, checksum FROM schema_migrations ORDER BY version", &[]).await?;
     rows.iter().map(|row| Ok((row.try_get::<_, i32>(0)?.unsigned_abs(), row.try_get(1)?))).collect()
 }
 
@@ -170,8 +181,10 @@ mod tests {
     fn released_migrations_are_frozen() {
         let checksums: Vec<_> =
             MIGRATIONS.iter().map(|migration| (migration.to_string(), hex(&migration.checksum()))).collect();
-        let released =
-            [("0001_users_and_sessions", "7450189e8a84a9a94d1f393331f35603b31fb0df6a9ac304dc3b23aeef276cef")];
+        let released = [
+            ("0001_users_and_sessions", "7450189e8a84a9a94d1f393331f35603b31fb0df6a9ac304dc3b23aeef276cef"),
+            ("0002_endings_by_subject", "056d3b6970ddb7d8626212caf36ab9914b6d6265f060b509283f79afb130d008"),
+        ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
 
@@ -183,7 +196,9 @@ mod tests {
         for statement in
             [users::STATEMENTS, sessions::STATEMENTS, endings::STATEMENTS, housekeeping::STATEMENTS].concat()
         {
-            client.prepare(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+            let prepared = client.prepare(statement.sql).await;
+            let prepared = prepared.unwrap_or_else(|error| panic!("{}: {error:?}", statement.sql));
+            assert_eq!(prepared.params(), statement.types, "{}", statement.sql);
         }
     }
 

@@ -44,11 +44,18 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "users_and_sessions",
-    sql: include_str!("../migrations/0001_users_and_sessions.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "users_and_sessions",
+        sql: include_str!("../migrations/0001_users_and_sessions.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "endings_by_subject",
+        sql: include_str!("../migrations/0002_endings_by_subject.sql"),
+    },
+];
 
 /// Marks the file as Doorward's (`PRAGMA application_id`): "Door" in ASCII.
 const APPLICATION_ID: i32 = 0x446f_6f72;
@@ -194,8 +201,10 @@ mod tests {
     fn released_migrations_are_frozen() {
         let checksums: Vec<_> =
             MIGRATIONS.iter().map(|migration| (migration.to_string(), hex(&migration.checksum()))).collect();
-        let released =
-            [("0001_users_and_sessions", "7b46ca2d1bbdc9329561e3d8c36e002f6eda7aa82a88a8b85a844dc40a8b6516")];
+        let released = [
+            ("0001_users_and_sessions", "7b46ca2d1bbdc9329561e3d8c36e002f6eda7aa82a88a8b85a844dc40a8b6516"),
+            ("0002_endings_by_subject", "aefdc2d9f7e28af6808eef14b8b9c440c6afb600d9eec3a18dc46af0db6051b9"),
+        ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
 
