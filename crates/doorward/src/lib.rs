@@ -44,6 +44,7 @@ pub mod authenticate;
 pub mod clock;
 pub mod email;
 pub mod error;
+pub mod limits;
 pub mod login;
 pub mod logout;
 pub mod password;
