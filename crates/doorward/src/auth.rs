@@ -22,6 +22,8 @@ const ENDING_MARGIN: Duration = Duration::from_secs(60 * 60);
 const SESSION_MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many rows one step of [`Auth::purge`] removes.
 const PURGE_BATCH: u32 = 500;
+/// How many limits one step of [`Auth::purge`] forgets: they are small and nobody waits for them.
+const LIMIT_PURGE_BATCH: u32 = 5_000;
 
 /// Everything an application does about passwords and tokens.
 ///
@@ -98,7 +100,7 @@ impl Auth {
         let now = self.clock.now();
         let endings_before = now.minus(self.access_rules.lifetime).minus(ENDING_MARGIN);
         let purged = self.store.purge(now.minus(SESSION_MARGIN), endings_before, PURGE_BATCH).await?;
-        Ok(purged + self.store.purge_limits(now, PURGE_BATCH).await?)
+        Ok(purged + self.store.purge_limits(now, LIMIT_PURGE_BATCH).await?)
     }
 
     /// Finishes what was accepted and closes the store.
