@@ -2,6 +2,7 @@
 
 use crate::auth::{Auth, TokenPair};
 use crate::error::Fault;
+use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::session::RotationAttempt;
 use crate::store::Rotation;
@@ -31,8 +32,16 @@ impl Auth {
     ///
     /// [`RefreshError`]: refused, or the request could not be carried out.
     pub async fn refresh(&self, refresh_token: &str, origin: Origin<'_>) -> Result<TokenPair, RefreshError> {
-        let _ = origin;
+        // What was never a token asks nothing of the store and counts for nothing.
         let presented = RefreshToken::parse(refresh_token).map_err(|_| RefreshError::Invalid)?;
+        let attempt = Attempt::Refresh { address: origin.address };
+        let admission = self.admit(attempt, self.clock.now()).await?;
+        let outcome = self.rotate(&presented).await;
+        self.settle(admission, Outcome::of(&outcome, |error| matches!(error, RefreshError::Fault(_)))).await;
+        outcome
+    }
+
+    async fn rotate(&self, presented: &RefreshToken) -> Result<TokenPair, RefreshError> {
         let successor = presented.successor().map_err(Fault::from)?;
         let now = self.clock.now();
         let keeps_successor = !self.refresh_rules.reuse_grace.is_zero();

@@ -3,6 +3,7 @@
 use crate::auth::{Auth, TokenPair};
 use crate::email::EmailAddress;
 use crate::error::Fault;
+use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::password::{NewPassword, hash_password};
 use crate::role::Role;
@@ -32,7 +33,14 @@ impl Auth {
         password: &NewPassword,
         origin: Origin<'_>,
     ) -> Result<TokenPair, RegisterError> {
-        let _ = origin;
+        let attempt = Attempt::Registration { address: origin.address };
+        let admission = self.admit(attempt, self.clock.now()).await?;
+        let outcome = self.open_account(email, password).await;
+        self.settle(admission, Outcome::of(&outcome, |error| matches!(error, RegisterError::Fault(_)))).await;
+        outcome
+    }
+
+    async fn open_account(&self, email: EmailAddress, password: &NewPassword) -> Result<TokenPair, RegisterError> {
         let now = self.clock.now();
         let new_user = self.new_user(email, password, Role::User).await?;
         let (session, refresh_token) = self.new_session(now)?;

@@ -20,7 +20,8 @@ pub enum Limit {
     LoginPair,
     /// Registrations from a network, the refused ones too.
     Registration,
-    /// Refreshes from a network that got nothing. Counted in each process on its own.
+    /// Refreshes from a network that got nothing. Counted in each process on its own: no token can be guessed, so
+    /// this only spares the database, and must not cost it a second trip.
     Refresh,
     /// Requests from a network to recover an account.
     RecoveryNetwork,
@@ -42,7 +43,7 @@ const TABLE: [(Limit, &str, Rule); 10] = [
     (Limit::LoginAccount, "login_account", Rule::steady(20, Duration::from_secs(20 * 60))),
     (Limit::LoginPair, "login_pair", Rule::doubling(5, Duration::from_secs(10), Duration::from_secs(30 * 60))),
     (Limit::Registration, "registration", Rule::steady(20, Duration::from_secs(3 * 60))),
-    (Limit::Refresh, "refresh", Rule::steady(300, Duration::from_millis(200))),
+    (Limit::Refresh, "refresh", Rule::steady(1000, Duration::from_millis(20))),
     (Limit::RecoveryNetwork, "recovery_network", Rule::steady(20, Duration::from_secs(3 * 60))),
     (Limit::RecoveryAccount, "recovery_account", Rule::doubling(3, MINUTE, Duration::from_secs(60 * 60))),
     (Limit::CodeNetwork, "code_network", Rule::steady(60, MINUTE)),
