@@ -4,8 +4,8 @@
 
 use async_trait::async_trait;
 use doorward::clock::Timestamp;
-use doorward::store::limits::{Admittance, ChargedAttempt, LimitStore, Settlement};
 use doorward::store::StoreResult;
+use doorward::store::limits::{Admittance, ChargedAttempt, LimitStore, Settlement};
 
 use crate::SqliteStore;
 

@@ -48,6 +48,16 @@ impl TestApp {
     }
 
     pub(crate) fn with(rules: RefreshRules, options: &RouterOptions) -> Self {
+        // What is limited has tests of its own; in the others everybody comes from one unknown address.
+        Self::made(rules, options, Auth::danger_without_limits)
+    }
+
+    /// With the limits that are on by default.
+    pub(crate) fn limited(options: &RouterOptions) -> Self {
+        Self::made(RefreshRules::default(), options, |auth| auth)
+    }
+
+    fn made(rules: RefreshRules, options: &RouterOptions, finish: impl FnOnce(Auth) -> Auth) -> Self {
         let store = Arc::new(MemoryStore::new());
         let clock = Arc::new(TestClock::default());
         let parameters = HashParameters::new(8, 1, 1).unwrap();
@@ -57,7 +67,7 @@ impl TestApp {
         let auth = Auth::new(Arc::clone(&store) as Arc<dyn Store>, pool, keyring)
             .with_clock(Arc::clone(&clock) as Arc<dyn doorward::Clock>)
             .with_refresh_rules(rules);
-        let auth = Arc::new(auth);
+        let auth = Arc::new(finish(auth));
         let router = router(Arc::clone(&auth), options);
         Self { auth, clock, store, router }
     }

@@ -43,7 +43,10 @@ fn a_node_says_what_it_lacks() {
     }
     let refusal = site.run(&[&["users", "list"], &SECRET[..]].concat()).refused();
     assert!(refusal.contains("run `doorward migrate`"), "{refusal}");
-    assert_eq!(site.run(&["migrate", "--dry-run"]).done(), "would apply 0001_users_and_sessions\nwould apply 0005_rate_limits\n");
+    assert_eq!(
+        site.run(&["migrate", "--dry-run"]).done(),
+        "would apply 0001_users_and_sessions\nwould apply 0005_rate_limits\n"
+    );
     assert_eq!(site.run(&["migrate"]).done(), "applied 0001_users_and_sessions\napplied 0005_rate_limits\n");
     assert_eq!(site.run(&["migrate"]).done(), "nothing to do: the database is up to date\n");
     site.run(&[&["users", "list"], &SECRET[..]].concat()).done();

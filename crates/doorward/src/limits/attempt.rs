@@ -102,7 +102,8 @@ impl Charged {
     pub(super) fn admitted(self, is_familiar: bool, familiar_until: Timestamp) -> Admission {
         let charges = self.attempt.charges.into_iter().zip(self.made);
         let made = charges.filter(|(charge, _)| charge.applies.holds(is_familiar));
-        let made: Vec<_> = made.map(|(charge, (limit, on_success))| (charge.key, charge.rule, limit, on_success)).collect();
+        let made: Vec<_> =
+            made.map(|(charge, (limit, on_success))| (charge.key, charge.rule, limit, on_success)).collect();
         Admission { made, familiar_until }
     }
 }
@@ -132,7 +133,9 @@ impl Admission {
             match (outcome, on_success) {
                 (Outcome::Failed, _) | (Outcome::Succeeded, Keep) => {}
                 (Outcome::Succeeded, Forget) => settlement.familiar = Some((*key, self.familiar_until)),
-                (Outcome::NotCarriedOut, _) | (Outcome::Succeeded, GiveBack) => settlement.give_back.push((*key, *rule)),
+                (Outcome::NotCarriedOut, _) | (Outcome::Succeeded, GiveBack) => {
+                    settlement.give_back.push((*key, *rule))
+                }
             }
         }
         (settlement.familiar.is_some() || !settlement.give_back.is_empty()).then_some(settlement)

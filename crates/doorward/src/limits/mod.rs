@@ -62,12 +62,7 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn new(keyring: &Keyring) -> Self {
         let keys = LimitKeys::new(&keyring.derived(LIMITS_LABEL));
-        Self {
-            rules: Some(LimitRules::default()),
-            keys,
-            own: MemoryLimits::default(),
-            refusals: Refusals::default(),
-        }
+        Self { rules: Some(LimitRules::default()), keys, own: MemoryLimits::default(), refusals: Refusals::default() }
     }
 
     fn refused(&self, limit: Limit, retry_after: Duration, now: Timestamp) -> Fault {

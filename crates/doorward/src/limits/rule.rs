@@ -88,8 +88,7 @@ impl Rule {
 
 impl LimitState {
     /// A key of which nothing is known.
-    pub const CLEAN: Self =
-        Self { forgiven_at: Timestamp::from_micros(0), free_at: Timestamp::from_micros(0) };
+    pub const CLEAN: Self = Self { forgiven_at: Timestamp::from_micros(0), free_at: Timestamp::from_micros(0) };
 
     /// Whether nothing is left to remember.
     pub fn is_clean(self, now: Timestamp) -> bool {

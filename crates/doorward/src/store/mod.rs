@@ -9,6 +9,7 @@ pub mod limits;
 use std::error::Error;
 use std::fmt::Debug;
 
+pub use self::limits::LimitStore;
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::password::PasswordHash;
@@ -16,7 +17,6 @@ use crate::revocation::{Ending, EndingPosition};
 use crate::role::Role;
 use crate::session::{EndReason, NewSession, RotationAttempt, SessionId};
 use crate::token::refresh::{SealedSecret, SessionHandle};
-pub use self::limits::LimitStore;
 use crate::user::{Credential, CredentialVersion, NewUser, User, UserId};
 
 /// Why an operation could not be done. Nothing of it has happened, or its outcome is unknown and the
