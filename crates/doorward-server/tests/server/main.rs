@@ -8,6 +8,7 @@ mod cluster;
 mod command_line;
 mod contract_report;
 mod crash;
+mod limits;
 mod on_postgresql;
 mod overload;
 mod races;
