@@ -38,7 +38,7 @@ impl Auth {
         origin: Origin<'_>,
     ) -> Result<TokenPair, LoginError> {
         let attempt = Attempt::Password { account: email.key(), address: origin.address };
-        let admission = self.admit(attempt, self.clock.now()).await?;
+        let admission = self.admit(attempt).await?;
         let outcome = self.log_in(email, password).await;
         self.settle(admission, Outcome::of(&outcome, |error| matches!(error, LoginError::Fault(_)))).await;
         outcome

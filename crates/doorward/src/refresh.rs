@@ -35,7 +35,7 @@ impl Auth {
         // What was never a token asks nothing of the store and counts for nothing.
         let presented = RefreshToken::parse(refresh_token).map_err(|_| RefreshError::Invalid)?;
         let attempt = Attempt::Refresh { address: origin.address };
-        let admission = self.admit(attempt, self.clock.now()).await?;
+        let admission = self.admit(attempt).await?;
         let outcome = self.rotate(&presented).await;
         self.settle(admission, Outcome::of(&outcome, |error| matches!(error, RefreshError::Fault(_)))).await;
         outcome

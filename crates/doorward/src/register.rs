@@ -34,7 +34,7 @@ impl Auth {
         origin: Origin<'_>,
     ) -> Result<TokenPair, RegisterError> {
         let attempt = Attempt::Registration { address: origin.address };
-        let admission = self.admit(attempt, self.clock.now()).await?;
+        let admission = self.admit(attempt).await?;
         let outcome = self.open_account(email, password).await;
         self.settle(admission, Outcome::of(&outcome, |error| matches!(error, RegisterError::Fault(_)))).await;
         outcome

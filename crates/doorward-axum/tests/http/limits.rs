@@ -108,8 +108,9 @@ async fn the_addresses_of_one_ipv6_customer_are_one() {
     let app = behind(&[]);
     let rotating = |attempt: usize| (format!("2001:db8:1:2:{attempt:x}::{attempt:x}"), Vec::new());
     assert_eq!(looked_at(&app, 50, rotating).await, FREE);
-    let mapped =
-        |attempt: usize| (if attempt % 2 == 0 { "203.0.113.1" } else { "::ffff:203.0.113.1" }.to_owned(), Vec::new());
+    let mapped = |attempt: usize| {
+        (if attempt.is_multiple_of(2) { "203.0.113.1" } else { "::ffff:203.0.113.1" }.to_owned(), Vec::new())
+    };
     assert_eq!(looked_at(&app, 50, mapped).await, FREE);
 }
 

@@ -9,20 +9,42 @@ use super::rules::{Limit, LimitRules};
 use crate::clock::Timestamp;
 use crate::store::limits::{Applies, Charge, ChargedAttempt, Settlement};
 
-/// Something that is limited, and who tries it from where.
+/// Something that is limited, and who tries it from where. The account is the
+/// [key](crate::EmailAddress::key) of an address, whether or not anybody has it.
 #[derive(Debug, Clone, Copy)]
-#[expect(dead_code, reason = "recovery and codes have their limits before they have their use cases")]
-pub(crate) enum Attempt<'a> {
+#[non_exhaustive]
+pub enum Attempt<'a> {
     /// A password for an account: at login, and wherever a person proves who they are once more.
-    Password { account: &'a str, address: Option<IpAddr> },
+    Password {
+        /// Whose password it would be.
+        account: &'a str,
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
     /// A registration.
-    Registration { address: Option<IpAddr> },
+    Registration {
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
     /// A refresh token.
-    Refresh { address: Option<IpAddr> },
+    Refresh {
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
     /// A request to recover an account.
-    Recovery { account: &'a str, address: Option<IpAddr> },
+    Recovery {
+        /// Which.
+        account: &'a str,
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
     /// A code for an account: from a message, an app or a printed list.
-    Code { account: &'a str, address: Option<IpAddr> },
+    Code {
+        /// Whose code it would be.
+        account: &'a str,
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
 }
 
 /// What a success gets back.
@@ -42,39 +64,28 @@ use OnSuccess::{Forget, GiveBack, Keep};
 impl Attempt<'_> {
     /// Whom each limit counts, and what a success gets back.
     pub(super) fn charge(&self, keys: &LimitKeys, rules: &LimitRules) -> Charged {
-        let mut charged = Charged { attempt: ChargedAttempt { familiar: None, charges: Vec::new() }, made: Vec::new() };
-        let mut add = |limit: Limit, key: LimitKey, applies, on_success| {
-            charged.attempt.charges.push(Charge { key, rule: *rules.rule(limit), applies });
-            charged.made.push((limit, on_success));
-        };
+        let mut charged = Charged::nothing();
+        let mut add = |limit, key, applies, on_success| charged.add((limit, key), rules, applies, on_success);
+        let network = |limit, address| keys.of_network(limit, Network::of(address));
         match *self {
             Self::Password { account, address } => {
-                let network = Network::of(address);
-                let pair = keys.of_pair(Limit::LoginPair, network, account);
-                let of_network = |limit| (limit, keys.of_network(limit, network));
-                let (limit, key) = of_network(Limit::LoginNetwork);
-                add(limit, key, ToStrangers, GiveBack);
-                let (limit, key) = of_network(Limit::LoginFamiliar);
-                add(limit, key, ToFamiliar, Keep);
-                let account = keys.of_account(Limit::LoginAccount, account);
-                add(Limit::LoginAccount, account, ToStrangers, GiveBack);
+                let pair = keys.of_pair(Limit::LoginPair, Network::of(address), account);
+                add(Limit::LoginNetwork, network(Limit::LoginNetwork, address), ToStrangers, GiveBack);
+                add(Limit::LoginFamiliar, network(Limit::LoginFamiliar, address), ToFamiliar, Keep);
+                add(Limit::LoginAccount, keys.of_account(Limit::LoginAccount, account), ToStrangers, GiveBack);
                 add(Limit::LoginPair, pair, Always, Forget);
                 charged.attempt.familiar = Some(pair);
             }
             Self::Registration { address } => {
-                add(Limit::Registration, keys.of_network(Limit::Registration, Network::of(address)), Always, Keep);
+                add(Limit::Registration, network(Limit::Registration, address), Always, Keep);
             }
-            Self::Refresh { address } => {
-                add(Limit::Refresh, keys.of_network(Limit::Refresh, Network::of(address)), Always, GiveBack);
-            }
+            Self::Refresh { address } => add(Limit::Refresh, network(Limit::Refresh, address), Always, GiveBack),
             Self::Recovery { account, address } => {
-                let network = keys.of_network(Limit::RecoveryNetwork, Network::of(address));
-                add(Limit::RecoveryNetwork, network, Always, Keep);
+                add(Limit::RecoveryNetwork, network(Limit::RecoveryNetwork, address), Always, Keep);
                 add(Limit::RecoveryAccount, keys.of_account(Limit::RecoveryAccount, account), Always, Keep);
             }
             Self::Code { account, address } => {
-                let network = keys.of_network(Limit::CodeNetwork, Network::of(address));
-                add(Limit::CodeNetwork, network, Always, GiveBack);
+                add(Limit::CodeNetwork, network(Limit::CodeNetwork, address), Always, GiveBack);
                 add(Limit::CodeAccount, keys.of_account(Limit::CodeAccount, account), Always, GiveBack);
             }
         }
@@ -95,6 +106,15 @@ pub(super) struct Charged {
 }
 
 impl Charged {
+    const fn nothing() -> Self {
+        Self { attempt: ChargedAttempt { familiar: None, charges: Vec::new() }, made: Vec::new() }
+    }
+
+    fn add(&mut self, (limit, key): (Limit, LimitKey), rules: &LimitRules, applies: Applies, on_success: OnSuccess) {
+        self.attempt.charges.push(Charge { key, rule: *rules.rule(limit), applies });
+        self.made.push((limit, on_success));
+    }
+
     pub(super) fn limit(&self, charge: usize) -> Limit {
         self.made.get(charge).map_or(Limit::LoginNetwork, |(limit, _)| *limit)
     }
@@ -108,10 +128,10 @@ impl Charged {
     }
 }
 
-/// The leave to go on with an attempt. Whatever comes of it, [`Auth::settle`](crate::Auth) is to be told.
+/// The leave to go on with an attempt. Whatever comes of it, [`Auth::settle`](crate::Auth::settle) is to be told.
 #[derive(Debug)]
 #[must_use = "settle it when the outcome is known"]
-pub(crate) struct Admission {
+pub struct Admission {
     made: Vec<(LimitKey, Rule, Limit, OnSuccess)>,
     familiar_until: Timestamp,
 }
@@ -134,7 +154,7 @@ impl Admission {
                 (Outcome::Failed, _) | (Outcome::Succeeded, Keep) => {}
                 (Outcome::Succeeded, Forget) => settlement.familiar = Some((*key, self.familiar_until)),
                 (Outcome::NotCarriedOut, _) | (Outcome::Succeeded, GiveBack) => {
-                    settlement.give_back.push((*key, *rule))
+                    settlement.give_back.push((*key, *rule));
                 }
             }
         }

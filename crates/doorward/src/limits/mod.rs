@@ -24,7 +24,7 @@ mod rules;
 
 use std::time::Duration;
 
-pub(crate) use attempt::{Admission, Attempt};
+pub use attempt::{Admission, Attempt};
 pub use key::{LIMIT_KEY_BYTES, LimitKey};
 pub use memory::MemoryLimits;
 pub use rule::{Beyond, CLOCK_MARGIN, LimitState, Rule, Verdict, decide, give_back};
@@ -91,13 +91,15 @@ impl Auth {
         Limit::all().map(|limit| (limit, self.limits.refusals.count(limit)))
     }
 
-    /// Charges an attempt before it is carried out. To be [settled](Self::settle) when its outcome is known; an
+    /// Charges an attempt before it is carried out. The use cases do; an application does for what it adds, such as
+    /// codes of its own. To be [settled](Self::settle) when its outcome is known; an
     /// attempt whose sender went away meanwhile stays charged.
     ///
     /// # Errors
     ///
     /// [`Fault::Limited`], or [`Fault::Store`] when the store can't count: nobody is let in uncounted.
-    pub(crate) async fn admit(&self, attempt: Attempt<'_>, now: Timestamp) -> Result<Admission, Fault> {
+    pub async fn admit(&self, attempt: Attempt<'_>) -> Result<Admission, Fault> {
+        let now = self.clock.now();
         let Some(rules) = &self.limits.rules else { return Ok(Admission::uncounted()) };
         let charged = attempt.charge(&self.limits.keys, rules);
         let admittance = if attempt.is_counted_here() {
@@ -112,7 +114,7 @@ impl Auth {
     }
 
     /// Gives an attempt back what its outcome says. When the store can't, the charges stay.
-    pub(crate) async fn settle(&self, admission: Admission, outcome: Outcome) {
+    pub async fn settle(&self, admission: Admission, outcome: Outcome) {
         let Some(settlement) = admission.settlement(outcome) else { return };
         let now = self.clock.now();
         if admission.is_counted_here() {
@@ -125,7 +127,7 @@ impl Auth {
 
 /// How an attempt went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// It got what it asked for.
     Succeeded,
     /// It was refused.

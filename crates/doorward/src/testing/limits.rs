@@ -136,7 +136,7 @@ pub async fn limits_that_remember_nothing_are_purged(store: Arc<dyn Store>) {
 
 /// Any value means some attempt, or its settlement.
 pub(super) async fn play(store: &dyn Store, now: Timestamp, first: u8, second: u8) -> String {
-    let rule = |number: u8| if number % 2 == 0 { STEADY } else { GROWING };
+    let rule = |number: u8| if number.is_multiple_of(2) { STEADY } else { GROWING };
     let network = first % 4;
     let (account, pair) = (10 + second % 3, 20 + network * 3 + second % 3);
     let charged = ChargedAttempt {

@@ -34,8 +34,8 @@ pub(crate) struct Count {
     pub(crate) stated: usize,
 }
 
-struct World {
-    auth: Auth,
+pub(crate) struct World {
+    pub(crate) auth: Auth,
     clock: Arc<TestClock>,
 }
 
@@ -45,7 +45,7 @@ enum Tried {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Arc::new(TestClock::default());
         let parameters = HashParameters::new(8, 1, 1).unwrap();
         let settings = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) };
