@@ -136,6 +136,7 @@ impl Collector for Readings {
         gauge(encoder, "uptime_seconds", "Time since the start", self.start.elapsed().as_secs_f64())?;
         gauge(encoder, "connections_open", "Connections open now", approximate(self.counts.open()))?;
         counter(encoder, "connections_refused", "Connections past max_connections", self.counts.refused())?;
+        counter(encoder, "requests_refused", "Requests past max_connections", self.counts.refused_requests())?;
         let hashing = self.auth.hashing_pool().statistics();
         gauge(encoder, "hashing_workers", "Threads that hash passwords", approximate(hashing.workers))?;
         gauge(encoder, "hashing_running", "Passwords being hashed now", approximate(hashing.running))?;
