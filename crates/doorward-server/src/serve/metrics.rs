@@ -138,6 +138,7 @@ impl Collector for Readings {
         gauge(encoder, "connections_open", "Connections open now", approximate(self.counts.open()))?;
         counter(encoder, "connections_refused", "Connections past max_connections", self.counts.refused())?;
         refused_by_limits(encoder, &self.auth)?;
+        counter(encoder, "requests_refused", "Requests past max_connections", self.counts.refused_requests())?;
         let hashing = self.auth.hashing_pool().statistics();
         gauge(encoder, "hashing_workers", "Threads that hash passwords", approximate(hashing.workers))?;
         gauge(encoder, "hashing_running", "Passwords being hashed now", approximate(hashing.running))?;
