@@ -15,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::PostgresOptions;
 use crate::error::{Fault, OpenError, OpenErrorReason};
 use crate::hints::{Hints, Listener};
+use crate::hosts::{self, FirstToAnswer};
 use crate::statement::Connection;
 use crate::tls;
 
@@ -38,7 +39,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// A pool of connections to one database.
 pub(crate) struct Database {
     pool: Pool,
-    config: Config,
+    /// One for each host to try.
+    configs: Vec<Config>,
     tls: MakeRustlsConnect,
     connect_timeout: Duration,
     patience: Duration,
@@ -49,13 +51,16 @@ pub(crate) struct Database {
 impl Database {
     /// Reads the URL; connects to nothing yet.
     pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
-        let (mut config, tls) = tls::read_url(url).map_err(OpenError::of("of that URL"))?;
+        let (config, tls) = tls::read_url(url).map_err(OpenError::of("of that URL"))?;
         let name = name_of(&config);
-        set_up(&mut config, options);
+        let urls = if FirstToAnswer::may_choose(&config) { hosts::each(url) } else { vec![url.to_owned()] };
+        let configs: Result<Vec<_>, _> = urls.iter().map(|url| Ok(set_up(tls::read_url(url)?.0, options))).collect();
+        let configs = configs.map_err(OpenError::of(&name))?;
         let connector = tls.client_config().map_err(OpenError::of(&name))?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let tls = MakeRustlsConnect::new(connector);
-        let manager = Manager::from_config(config.clone(), tls.clone(), recycling);
+        let connect = FirstToAnswer::new(configs.clone(), tls.clone(), options.connect_timeout);
+        let manager = Manager::from_connect(config, connect, recycling);
         let pool = Pool::builder(manager)
             .max_size(options.max_connections.max(1))
             .wait_timeout(Some(options.acquire_timeout))
@@ -65,7 +70,7 @@ impl Database {
             .map_err(|error| OpenError::of(&name)(Fault::Pool(error.to_string()).into()))?;
         let patience = options.statement_timeout.saturating_add(MARGIN);
         let (connect_timeout, is_direct) = (options.connect_timeout, AtomicBool::new(false));
-        Ok(Self { pool, config, tls, connect_timeout, patience, is_direct, name })
+        Ok(Self { pool, configs, tls, connect_timeout, patience, is_direct, name })
     }
 
     /// Finds out whether a pooler is in between. Until then, and if so, nothing is asked of a connection
@@ -79,7 +84,7 @@ impl Database {
 
     /// Listens for hints on a connection of its own.
     pub(crate) fn listen(&self, hints: Arc<Hints>) -> Listener {
-        Listener::start(hints, self.config.clone(), self.tls.clone(), self.connect_timeout)
+        Listener::start(hints, self.configs.clone(), self.tls.clone(), self.connect_timeout)
     }
 
     /// What to call it in a message: host and database, no secrets.
@@ -148,7 +153,7 @@ pub(crate) async fn in_transaction<A, B>(
     Ok(outcome)
 }
 
-fn set_up(config: &mut Config, options: &PostgresOptions) {
+fn set_up(mut config: Config, options: &PostgresOptions) -> Config {
     if config.get_application_name().is_none() {
         config.application_name("doorward");
     }
@@ -168,6 +173,7 @@ fn set_up(config: &mut Config, options: &PostgresOptions) {
         );
         config.options(asked.trim_end());
     }
+    config
 }
 
 fn name_of(config: &Config) -> String {

@@ -54,8 +54,13 @@ impl Hints {
 pub(crate) struct Listener(JoinHandle<()>);
 
 impl Listener {
-    pub(crate) fn start(hints: Arc<Hints>, config: Config, tls: MakeRustlsConnect, connect_timeout: Duration) -> Self {
-        Self(tokio::spawn(keep_listening(hints, config, tls, connect_timeout)))
+    pub(crate) fn start(
+        hints: Arc<Hints>,
+        configs: Vec<Config>,
+        tls: MakeRustlsConnect,
+        connect_timeout: Duration,
+    ) -> Self {
+        Self(tokio::spawn(keep_listening(hints, configs, tls, connect_timeout)))
     }
 
     pub(crate) fn stop(&self) {
@@ -69,9 +74,9 @@ impl Drop for Listener {
     }
 }
 
-async fn keep_listening(hints: Arc<Hints>, config: Config, tls: MakeRustlsConnect, connect_timeout: Duration) {
+async fn keep_listening(hints: Arc<Hints>, configs: Vec<Config>, tls: MakeRustlsConnect, connect_timeout: Duration) {
     let mut pause = FIRST_PAUSE;
-    loop {
+    for config in configs.iter().cycle() {
         match timeout(connect_timeout, config.connect(tls.clone())).await {
             Ok(Ok((client, connection))) => {
                 let heard = hints.heard();

@@ -35,11 +35,11 @@
 //! | file | what |
 //! | --- | --- |
 //! | `store.rs` | the port, [`doorward::Store`] |
-//! | `users.rs` `sessions.rs` `endings.rs` `housekeeping.rs` | the operations and their SQL |
+//! | `users.rs` `sessions.rs` `endings.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
 //! | `hints.rs` | telling other nodes that something ended |
-//! | `connection.rs` `statement.rs` `tls.rs` | the pool, time-outs, prepared or not, and what `sslmode` means |
+//! | `connection.rs` `statement.rs` `hosts.rs` `tls.rs` | the pool, time-outs, prepared or not, from host to host, `sslmode` |
 //! | `error.rs` | what can go wrong |
 
 #[cfg(test)]
@@ -49,7 +49,9 @@ mod connection;
 mod endings;
 mod error;
 mod hints;
+mod hosts;
 mod housekeeping;
+mod limits;
 mod migrations;
 mod rows;
 mod sessions;

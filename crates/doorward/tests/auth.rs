@@ -8,7 +8,7 @@ use std::time::Duration;
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
 use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Auth, AuthenticateError, EmailAddress, Purged, Readiness, Role, Store};
+use doorward::{Auth, AuthenticateError, EmailAddress, Origin, Purged, Readiness, Role, Store};
 
 const SECRET: &str = "wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd";
 const OLD_SECRET: &str = "Rk3dQ8sYp1LxV6nTz0GhC5uWj9EaM2bF";
@@ -31,6 +31,7 @@ impl World {
         let keyring = Keyring::new(SecretKey::new(secret).unwrap(), previous);
         Auth::new(Arc::clone(&self.store) as Arc<dyn Store>, HashingPool::start(settings).unwrap(), keyring)
             .with_clock(Arc::clone(&self.clock) as Arc<dyn doorward::Clock>)
+            .danger_without_limits()
     }
 
     fn now(&self) -> doorward::Timestamp {
@@ -52,7 +53,7 @@ fn password() -> Password {
 
 fn register(auth: &Auth) -> doorward::TokenPair {
     let password = NewPassword::new(password(), PasswordPolicy::default()).unwrap();
-    block_on(auth.register(ada(), &password)).unwrap()
+    block_on(auth.register(ada(), &password, Origin::unknown())).unwrap()
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn another_process_learns_of_an_ending_within_250_milliseconds() {
     let tokens = register(&here);
     let access = tokens.access_token.reveal();
     block_on(there.authenticate(access)).unwrap();
-    block_on(here.logout(&tokens.refresh_token.reveal())).unwrap();
+    block_on(here.logout(&tokens.refresh_token.reveal(), Origin::unknown())).unwrap();
     assert!(matches!(block_on(here.authenticate(access)), Err(AuthenticateError::Invalid)));
     world.later(249);
     assert!(block_on(there.authenticate(access)).is_ok(), "nobody asked the store yet");
@@ -96,13 +97,13 @@ fn what_is_too_much_to_remember_is_asked_of_the_store() {
     let demoted = block_on(auth.authenticate(user.access_token.reveal())).unwrap().user_id;
     block_on(world.store.set_role(demoted, Role::Admin, world.now())).unwrap();
     let mut ended = vec![user.access_token.reveal().to_owned()];
-    block_on(auth.logout(&user.refresh_token.reveal())).unwrap();
-    let alive = block_on(auth.login(&ada(), &password())).unwrap();
+    block_on(auth.logout(&user.refresh_token.reveal(), Origin::unknown())).unwrap();
+    let alive = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
     assert_eq!(block_on(auth.check()).unwrap(), Readiness::Ready);
     for _ in 0..20 {
         world.later(1_000);
-        let other = block_on(auth.login(&ada(), &password())).unwrap();
-        block_on(auth.logout(&other.refresh_token.reveal())).unwrap();
+        let other = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
+        block_on(auth.logout(&other.refresh_token.reveal(), Origin::unknown())).unwrap();
         ended.push(other.access_token.reveal().to_owned());
     }
     assert_eq!(block_on(auth.check()).unwrap(), Readiness::AskingStore);
@@ -112,7 +113,7 @@ fn what_is_too_much_to_remember_is_asked_of_the_store() {
     assert_eq!(block_on(auth.authenticate(alive.access_token.reveal())).unwrap().role, Role::Admin);
     // What is younger than all that was left out needs no store.
     world.later(60_000);
-    let young = block_on(auth.login(&ada(), &password())).unwrap();
+    let young = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
     block_on(auth.authenticate(young.access_token.reveal())).unwrap();
     block_on(world.store.close());
     world.later(999);
@@ -127,8 +128,8 @@ fn when_the_tokens_are_dead_that_were_left_to_the_store_it_is_asked_no_more() {
     let auth = world.node(8, SECRET, &[]).with_remembered_endings(1);
     register(&auth);
     for _ in 0..3 {
-        let tokens = block_on(auth.login(&ada(), &password())).unwrap();
-        block_on(auth.logout(&tokens.refresh_token.reveal())).unwrap();
+        let tokens = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
+        block_on(auth.logout(&tokens.refresh_token.reveal(), Origin::unknown())).unwrap();
     }
     assert_eq!(block_on(auth.check()).unwrap(), Readiness::AskingStore);
     world.later(17 * 60_000 + 1);
@@ -141,7 +142,7 @@ fn an_ending_is_remembered_as_long_as_a_token_lives() {
     let auth = world.node(8, SECRET, &[]);
     let tokens = register(&auth);
     let access = tokens.access_token.reveal();
-    block_on(auth.logout(&tokens.refresh_token.reveal())).unwrap();
+    block_on(auth.logout(&tokens.refresh_token.reveal(), Origin::unknown())).unwrap();
     for _ in 0..29 {
         world.later(30_000);
         assert!(matches!(block_on(auth.authenticate(access)), Err(AuthenticateError::Invalid)));
@@ -158,12 +159,12 @@ fn a_login_makes_a_weaker_hash_anew_and_only_once() {
     let weak = stored();
     let raised = world.node(64, SECRET, &[]);
     let wrong = Password::new("a wrong password".to_owned()).unwrap();
-    block_on(raised.login(&ada(), &wrong)).unwrap_err();
+    block_on(raised.login(&ada(), &wrong, Origin::unknown())).unwrap_err();
     assert_eq!(stored(), weak);
-    block_on(raised.login(&ada(), &password())).unwrap();
+    block_on(raised.login(&ada(), &password(), Origin::unknown())).unwrap();
     let strong = stored();
     assert!(strong.as_str().starts_with("$argon2id$v=19$m=64,"));
-    block_on(raised.login(&ada(), &password())).unwrap();
+    block_on(raised.login(&ada(), &password(), Origin::unknown())).unwrap();
     assert_eq!(stored(), strong);
 }
 
@@ -175,7 +176,7 @@ fn the_secret_rotates_without_logging_anyone_out() {
     let both = world.node(8, SECRET, &[OLD_SECRET]);
     let identity = block_on(both.authenticate(old.access_token.reveal())).unwrap();
     assert_eq!(identity.role, Role::User);
-    let new = block_on(both.refresh(&old.refresh_token.reveal())).unwrap();
+    let new = block_on(both.refresh(&old.refresh_token.reveal(), Origin::unknown())).unwrap();
     let after = world.node(8, SECRET, &[]);
     block_on(after.authenticate(new.access_token.reveal())).unwrap();
     assert!(matches!(block_on(after.authenticate(old.access_token.reveal())), Err(AuthenticateError::Invalid)));
@@ -186,12 +187,12 @@ fn housekeeping_removes_the_dead_and_touches_nothing_alive() {
     let world = World::new();
     let auth = world.node(8, SECRET, &[]);
     let dead = register(&auth);
-    block_on(auth.logout(&dead.refresh_token.reveal())).unwrap();
+    block_on(auth.logout(&dead.refresh_token.reveal(), Origin::unknown())).unwrap();
     world.later(7 * 24 * 3_600_000);
-    let alive = block_on(auth.login(&ada(), &password())).unwrap();
+    let alive = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
     world.later(25 * 3_600_000);
     // One session and its ending.
     assert_eq!(block_on(auth.purge()).unwrap(), Purged { rows: 2, is_done: true });
     assert_eq!(block_on(auth.purge()).unwrap(), Purged { rows: 0, is_done: true });
-    block_on(auth.refresh(&alive.refresh_token.reveal())).unwrap();
+    block_on(auth.refresh(&alive.refresh_token.reveal(), Origin::unknown())).unwrap();
 }

@@ -6,6 +6,7 @@ mod cluster;
 mod contract;
 mod failing;
 mod hints;
+mod limits;
 mod migrating;
 mod pooled;
 mod rotating;

@@ -18,7 +18,7 @@ use doorward::token::keyring::SecretKey;
 use doorward_axum::TrustedProxies;
 use zeroize::Zeroizing;
 
-pub use database::Database;
+pub use database::{Database, DatabaseLimits};
 pub use fault::{SettingFault, SettingFaults};
 pub use raw::{DEFAULT_FILE, Environment, Flags, RawSettings, RawText, RawValue, Source};
 pub use table::{SETTINGS, Scope, Secrecy, Setting};
@@ -29,10 +29,14 @@ pub(crate) use valid::MAKE_SECRET;
 pub struct Settings {
     /// Where to listen.
     pub bind: SocketAddr,
+    /// The certificate and key for TLS. `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// The folder of the embedded database and of a secret made on first start.
     pub data_dir: PathBuf,
     /// Where accounts and sessions are kept.
     pub database: Database,
+    /// What is asked of it at most, if it is PostgreSQL.
+    pub database_limits: DatabaseLimits,
     /// Signs access tokens. `None`: the one in [`data_dir`](Self::data_dir), made on first start; not with
     /// PostgreSQL, whose nodes must share one.
     pub secret_key: Option<Secret>,
@@ -54,8 +58,10 @@ pub struct Settings {
     pub rate_limit_enabled: bool,
     /// Connections served at once.
     pub max_connections: usize,
-    /// How long a connection may take until the head of its next request is complete.
+    /// How long the head of a request may take, and the start of a connection.
     pub header_timeout: Duration,
+    /// How long a connection may stay open between two requests.
+    pub idle_timeout: Duration,
     /// How long requests under way may take after the signal to stop.
     pub shutdown_grace: Duration,
     /// Where metrics are served.
@@ -75,6 +81,15 @@ impl Settings {
     pub fn from_raw(raw: &RawSettings) -> Result<Self, SettingFaults> {
         valid::settings(raw)
     }
+}
+
+/// Where the certificate for TLS and its key are, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate of the server, and after it those between it and the authority.
+    pub certificate: PathBuf,
+    /// The private key of the first certificate: PKCS #8, SEC 1 or PKCS #1.
+    pub key: PathBuf,
 }
 
 /// How logs are written.

@@ -67,12 +67,25 @@ const PLAIN: Setting = Setting {
 };
 
 /// All settings, in the order in which people meet them.
-pub static SETTINGS: [Setting; 21] = [
+pub static SETTINGS: [Setting; 28] = [
     Setting {
         key: "bind",
         default: Some("127.0.0.1:8000"),
         example: "127.0.0.1:8000",
         help: "Address and port to listen on; port 0 takes a free one",
+        ..PLAIN
+    },
+    Setting {
+        key: "tls_certificate_file",
+        example: "/etc/doorward/fullchain.pem",
+        help: "Certificate chain in PEM, the server's own first, for TLS and HTTP/2; read again when it changes \
+               [default: none, plain HTTP]",
+        ..PLAIN
+    },
+    Setting {
+        key: "tls_key_file",
+        example: "/etc/doorward/privkey.pem",
+        help: "Private key of that certificate, in PEM; set both or neither",
         ..PLAIN
     },
     Setting {
@@ -89,6 +102,34 @@ pub static SETTINGS: [Setting; 21] = [
         help: "Where accounts and sessions are kept [default: sqlite://<data_dir>/doorward.db]",
         secrecy: Secrecy::Url,
         scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "database_pool_size",
+        default: Some("16"),
+        example: "16",
+        help: "PostgreSQL: connections at most, beside one that listens for what other nodes end",
+        ..PLAIN
+    },
+    Setting {
+        key: "database_connect_timeout_seconds",
+        default: Some("5"),
+        example: "5",
+        help: "PostgreSQL: how long making a connection may take",
+        ..PLAIN
+    },
+    Setting {
+        key: "database_acquire_timeout_seconds",
+        default: Some("2"),
+        example: "2",
+        help: "PostgreSQL: how long a request waits for a free connection; then it is told 503",
+        ..PLAIN
+    },
+    Setting {
+        key: "database_statement_timeout_seconds",
+        default: Some("10"),
+        example: "10",
+        help: "PostgreSQL: how long the server may work on a statement; then the request is told 503",
         ..PLAIN
     },
     Setting {
@@ -179,7 +220,7 @@ pub static SETTINGS: [Setting; 21] = [
         key: "rate_limit_enabled",
         default: Some("true"),
         example: "true",
-        help: "Whether login, registration and recovery are limited (the limits are not built yet); false is for load tests",
+        help: "Whether login, registration and recovery are limited; false is for load tests",
         ..PLAIN
     },
     Setting {
@@ -193,7 +234,14 @@ pub static SETTINGS: [Setting; 21] = [
         key: "header_timeout_seconds",
         default: Some("15"),
         example: "15",
-        help: "How long a connection may wait or dawdle until the head of its next request is complete",
+        help: "How long the head of a request may take, and a new connection, TLS included, until its first",
+        ..PLAIN
+    },
+    Setting {
+        key: "idle_timeout_seconds",
+        default: Some("75"),
+        example: "75",
+        help: "How long a connection may stay open between two requests; longer than a proxy's keep-alive before it",
         ..PLAIN
     },
     Setting {
