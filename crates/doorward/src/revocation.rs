@@ -4,6 +4,8 @@
 //! and the roles changed within the last lifetime. Stores write an [`Ending`] in the very transaction
 //! that ends something; a set in memory reads the new ones and answers with a hash-map probe.
 
+mod filter;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -14,6 +16,8 @@ use crate::role::Role;
 use crate::session::SessionId;
 use crate::store::{Store, StoreResult};
 use crate::user::UserId;
+
+use self::filter::Filter;
 
 /// How often the store is asked for news.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -76,6 +80,8 @@ struct UserEnding {
 #[derive(Debug)]
 pub(crate) struct Revocations {
     set: RwLock<RevocationSet>,
+    /// Asked first, without a lock: nearly every request learns here that nothing speaks against it.
+    filter: Filter,
     /// Microseconds of the last news; `i64::MIN` before the first.
     learned_at: AtomicI64,
     learning: AtomicBool,
@@ -83,7 +89,8 @@ pub(crate) struct Revocations {
 
 impl Default for Revocations {
     fn default() -> Self {
-        Self { set: RwLock::default(), learned_at: AtomicI64::new(i64::MIN), learning: AtomicBool::new(false) }
+        let filter = Filter::default();
+        Self { set: RwLock::default(), filter, learned_at: AtomicI64::new(i64::MIN), learning: AtomicBool::new(false) }
     }
 }
 
@@ -112,7 +119,11 @@ impl Revocations {
         let (endings, position) = store.endings_after(position).await?;
         let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
         set.apply(&endings, position);
-        set.forget(now, lifetime.saturating_add(MARGIN));
+        // While the lock is held, and before `learned_at` says that the news are in.
+        endings.iter().for_each(|ending| self.filter.add(key_of(ending.what)));
+        if set.forget(now, lifetime.saturating_add(MARGIN)) {
+            self.filter.keep_only(set.keys());
+        }
         drop(set);
         self.learned_at.store(now.micros(), Ordering::Release);
         Ok(())
@@ -120,8 +131,33 @@ impl Revocations {
 
     /// How a token of `user`, issued at `issued_at` in `session`, stands.
     pub(crate) fn standing(&self, user: UserId, session: Option<SessionId>, issued_at: Timestamp) -> Standing {
+        let may_matter = self.filter.may_hold(user_key(user))
+            || session.is_some_and(|session| self.filter.may_hold(session_key(session)));
+        if !may_matter {
+            return Standing::Good(None);
+        }
         self.set.read().unwrap_or_else(PoisonError::into_inner).standing(user, session, issued_at)
     }
+}
+
+/// What the filter knows an ending by.
+fn key_of(what: EndingKind) -> u64 {
+    match what {
+        EndingKind::Session(session) => session_key(session),
+        EndingKind::Deactivated(user) | EndingKind::Reactivated(user) | EndingKind::RoleChanged(user, _) => {
+            user_key(user)
+        }
+    }
+}
+
+/// A session's own random bits.
+fn session_key(session: SessionId) -> u64 {
+    session.as_uuid().as_u64_pair().0
+}
+
+/// Users are numbered: spread by Fibonacci hashing.
+const fn user_key(user: UserId) -> u64 {
+    user.value().cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Gives the turn at asking back, also when the request that had it is dropped half-way.
@@ -139,6 +175,7 @@ struct RevocationSet {
     sessions: HashMap<SessionId, Timestamp>,
     users: HashMap<UserId, UserEnding>,
     position: EndingPosition,
+    forgot_at: Option<Timestamp>,
 }
 
 impl RevocationSet {
@@ -150,11 +187,22 @@ impl RevocationSet {
         self.position = self.position.max(position);
     }
 
-    /// Forgets what no living token can be older than.
-    fn forget(&mut self, now: Timestamp, lifetime: Duration) {
+    /// Forgets what no living token can be older than, and says whether it looked. That takes as long as the set is
+    /// large, so it is done once a [`MARGIN`], however often there is news.
+    fn forget(&mut self, now: Timestamp, lifetime: Duration) -> bool {
+        if self.forgot_at.is_some_and(|at| at.distance(now) < MARGIN) {
+            return false;
+        }
+        self.forgot_at = Some(now);
         let horizon = now.minus(lifetime);
         self.sessions.retain(|_, at| *at >= horizon);
         self.users.retain(|_, ending| ending.last_at >= horizon);
+        true
+    }
+
+    /// What the filter must hold.
+    fn keys(&self) -> impl Iterator<Item = u64> {
+        self.sessions.keys().copied().map(session_key).chain(self.users.keys().copied().map(user_key))
     }
 
     /// How a token of `user`, issued at `issued_at` in `session`, stands.

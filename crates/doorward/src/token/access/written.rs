@@ -44,11 +44,11 @@ fn integer(text: &[u8]) -> Option<(i64, &[u8])> {
     let mut value = 0;
     let mut length = 0;
     while let Some(digit @ b'0'..=b'9') = text.get(length) {
-        value = value * 10 + i64::from(digit - b'0');
-        length += 1;
-        if length > DIGITS {
+        if length == DIGITS {
             return None;
         }
+        value = value * 10 + i64::from(digit - b'0');
+        length += 1;
     }
     (value > 0 && text[0] != b'0').then_some((value, &text[length..]))
 }
@@ -97,6 +97,7 @@ mod tests {
             ("{\"sub\"", "{ \"sub\""),
             ("\"42\"", "\"042\""),
             ("\"42\"", "\"1234567890123456789\""),
+            ("\"42\"", "\"9223372036854775808\""),
             ("\"42\"", "\"\""),
             ("1700000000,", "0,"),
             ("\"user\"", "\"\\u0075ser\""),
