@@ -12,6 +12,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::PostgresOptions;
 use crate::error::{Fault, OpenError, OpenErrorReason};
+use crate::hosts::{self, FirstToAnswer};
 use crate::tls;
 
 /// A value for a statement.
@@ -33,12 +34,15 @@ pub(crate) struct Database {
 impl Database {
     /// Reads the URL; connects to nothing yet.
     pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
-        let (mut config, tls) = tls::read_url(url).map_err(OpenError::of("of that URL"))?;
+        let (config, tls) = tls::read_url(url).map_err(OpenError::of("of that URL"))?;
         let name = name_of(&config);
-        set_up(&mut config, options);
+        let urls = if FirstToAnswer::may_choose(&config) { hosts::each(url) } else { vec![url.to_owned()] };
+        let configs: Result<Vec<_>, _> = urls.iter().map(|url| Ok(set_up(tls::read_url(url)?.0, options))).collect();
+        let configs = configs.map_err(OpenError::of(&name))?;
         let connector = tls.client_config().map_err(OpenError::of(&name))?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, MakeRustlsConnect::new(connector), recycling);
+        let connect = FirstToAnswer::new(configs, MakeRustlsConnect::new(connector), options.connect_timeout);
+        let manager = Manager::from_connect(config, connect, recycling);
         let pool = Pool::builder(manager)
             .max_size(options.max_connections.max(1))
             .wait_timeout(Some(options.acquire_timeout))
@@ -115,7 +119,7 @@ pub(crate) async fn in_transaction<A, B>(
     Ok(outcome)
 }
 
-fn set_up(config: &mut Config, options: &PostgresOptions) {
+fn set_up(mut config: Config, options: &PostgresOptions) -> Config {
     if config.get_application_name().is_none() {
         config.application_name("doorward");
     }
@@ -134,6 +138,7 @@ fn set_up(config: &mut Config, options: &PostgresOptions) {
         );
         config.options(asked.trim_end());
     }
+    config
 }
 
 fn name_of(config: &Config) -> String {

@@ -35,10 +35,10 @@
 //! | file | what |
 //! | --- | --- |
 //! | `store.rs` | the port, [`doorward::Store`] |
-//! | `users.rs` `sessions.rs` `endings.rs` `housekeeping.rs` | the operations and their SQL |
+//! | `users.rs` `sessions.rs` `endings.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
-//! | `connection.rs` `tls.rs` | the pool, time-outs, and what `sslmode` means |
+//! | `connection.rs` `hosts.rs` `tls.rs` | the pool, time-outs, from host to host, and what `sslmode` means |
 //! | `error.rs` | what can go wrong |
 
 #[cfg(test)]
@@ -47,7 +47,9 @@ mod cluster;
 mod connection;
 mod endings;
 mod error;
+mod hosts;
 mod housekeeping;
+mod limits;
 mod migrations;
 mod rows;
 mod sessions;

@@ -7,6 +7,7 @@ use super::output::print_line;
 use crate::application::require_secret;
 use crate::data_dir::secret_path;
 use crate::failure::Failure;
+use crate::serve::tls::Certificate;
 use crate::serve::warnings::warnings;
 use crate::settings::{RawSettings, RawText, RawValue, SETTINGS, Secrecy, Setting, Settings};
 
@@ -29,6 +30,9 @@ pub(crate) fn show(raw: &RawSettings) -> Result<(), Failure> {
 /// Says that the settings will do, and what is unsafe about them.
 pub(crate) fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     require_secret(settings)?;
+    if let Some(files) = &settings.tls {
+        Certificate::load(files)?;
+    }
     for warning in warnings(settings) {
         print_line(&format!("warning: {warning}"))?;
     }

@@ -1,52 +1,40 @@
 //! Connections: accepted up to a bound, cut when they dawdle, drained at the end.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
-use tower::ServiceExt;
+use tokio_rustls::TlsAcceptor;
 
-/// Header lines of one request.
-const MAX_HEADERS: usize = 64;
-/// Bytes of one request's head, and of what is read ahead of the application.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// How long written bytes may stay unacknowledged, a peer that reads nothing included (RFC 5482).
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+use super::activity::Patience;
+use super::connection::{Edge, OVERLOADED};
+
 /// The pause when the system gives no more file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The least time between two log lines about refused connections.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
-/// What a connection past the bound is told.
-const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    content-length: 53\r\nretry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n\
-    {\"detail\":\"Server is overloaded\",\"code\":\"OVERLOADED\"}";
 
 /// The bounds of what clients may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Connections at once.
+    /// Connections at once, and requests at once.
     pub(super) max_connections: usize,
-    /// The time until the head of a connection's next request is complete.
-    pub(super) header_timeout: Duration,
+    /// How long connections are waited for.
+    pub(super) patience: Patience,
 }
 
 /// The connections of one listener.
 pub(super) struct Connections {
+    patience: Patience,
     permits: Arc<Semaphore>,
     counts: Arc<Counts>,
-    http: http1::Builder,
-    graceful: GracefulShutdown,
+    tls: Option<TlsAcceptor>,
+    stop: watch::Sender<()>,
 }
 
 /// How many connections there are and were.
@@ -55,6 +43,7 @@ pub(super) struct Counts {
     permits: Arc<Semaphore>,
     max_connections: usize,
     refused: AtomicU64,
+    refused_requests: AtomicU64,
 }
 
 impl Counts {
@@ -63,26 +52,46 @@ impl Counts {
         self.max_connections.saturating_sub(self.permits.available_permits())
     }
 
-    /// Connections told that there are too many.
+    /// Connections told, or without words let know, that there are too many.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Requests told that there are too many.
+    pub(super) fn refused_requests(&self) -> u64 {
+        self.refused_requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    pub(super) fn refuse_request(&self) {
+        self.refused_requests.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Connections that are still open when the listener is closed.
+pub(super) struct StillOpen(watch::Sender<()>);
+
+impl StillOpen {
+    /// Waits until the requests under way are answered and all connections closed.
+    pub(super) async fn finish(self) {
+        self.0.send_replace(());
+        self.0.closed().await;
     }
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits) -> Self {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD_BYTES);
+    pub(super) fn new(limits: Limits, tls: Option<TlsAcceptor>) -> Self {
         let permits = Arc::new(Semaphore::new(limits.max_connections));
         let counts = Counts {
             permits: Arc::clone(&permits),
             max_connections: limits.max_connections,
             refused: AtomicU64::new(0),
+            refused_requests: AtomicU64::new(0),
         };
-        Self { permits, counts: Arc::new(counts), http, graceful: GracefulShutdown::new() }
+        Self { patience: limits.patience, permits, counts: Arc::new(counts), tls, stop: watch::Sender::new(()) }
     }
 
     pub(super) fn counts(&self) -> Arc<Counts> {
@@ -92,32 +101,37 @@ impl Connections {
     /// Serves `router` until `stop`; the listener is closed then, and what is returned can wait for the
     /// requests under way.
     pub(super) async fn serve(
-        self,
+        mut self,
         listener: TcpListener,
         router: Router,
         stop: impl Future<Output = ()>,
-    ) -> GracefulShutdown {
+    ) -> StillOpen {
+        let edge = Arc::new(Edge::new(router, self.tls.take(), self.patience, self.counts()));
         tokio::select! {
             () = stop => {}
-            () = self.accept(listener, router) => {}
+            () = self.accept(listener, edge) => {}
         }
-        self.graceful
+        StillOpen(self.stop)
     }
 
-    async fn accept(&self, listener: TcpListener, router: Router) {
+    async fn accept(&self, listener: TcpListener, edge: Arc<Edge>) {
         let mut warned_at: Option<Instant> = None;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-                        self.refuse(stream);
+                        self.refuse(stream, edge.speaks_tls());
                         if warned_at.is_none_or(|moment| moment.elapsed() > WARNING_INTERVAL) {
                             warned_at = Some(Instant::now());
                             tracing::warn!(event = "connections_refused", "max_connections are open: refusing more");
                         }
                         continue;
                     };
-                    self.spawn(stream, peer, router.clone(), permit);
+                    let serving = Arc::clone(&edge).serve(stream, peer, self.stop.subscribe());
+                    tokio::spawn(async move {
+                        serving.await;
+                        drop(permit);
+                    });
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -128,59 +142,28 @@ impl Connections {
         }
     }
 
-    fn spawn(&self, stream: TcpStream, peer: SocketAddr, router: Router, permit: OwnedSemaphorePermit) {
-        let (http, watcher) = (self.http.clone(), self.graceful.watcher());
-        tokio::spawn(async move {
-            serve_connection(stream, peer, router, (http, watcher)).await;
-            drop(permit);
-        });
-    }
-
-    /// Answers without reading. The socket takes these few bytes at once or the client goes without.
-    fn refuse(&self, stream: TcpStream) {
+    /// Answers without reading. The socket takes these few bytes at once or the client goes without; one
+    /// that expects TLS couldn't read them, and a handshake costs more than is left to give.
+    fn refuse(&self, stream: TcpStream, speaks_tls: bool) {
         self.counts.refused.fetch_add(1, Ordering::Relaxed);
-        if let Ok(mut stream) = stream.into_std() {
-            let _ = stream.write(TOO_MANY);
+        if let (Ok(mut stream), false) = (stream.into_std(), speaks_tls) {
+            let _ = stream.write(too_many().as_bytes());
             let _ = stream.shutdown(std::net::Shutdown::Write);
         }
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    (http, watcher): (http1::Builder, Watcher),
-) {
-    // Without these options a connection is slower to answer or to be given up, but still good.
-    let _ = stream.set_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_TIMEOUT));
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
-    });
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(event = "connection_failed", %error);
-    }
+/// What a connection past the bound is told.
+fn too_many() -> String {
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         retry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n{OVERLOADED}",
+        OVERLOADED.len()
+    )
 }
 
 /// Whether an error of `accept` says nothing about the next connection.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_refusal_of_a_connection_has_the_length_it_says() {
-        let text = std::str::from_utf8(TOO_MANY).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
-        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
-    }
 }

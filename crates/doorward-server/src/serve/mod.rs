@@ -1,9 +1,12 @@
 //! `serve`: from the settings to an orderly end.
 
+mod activity;
+mod connection;
 mod connections;
 mod housekeeping;
 mod metrics;
 mod signals;
+pub(crate) mod tls;
 pub(crate) mod warnings;
 
 use std::net::SocketAddr;
@@ -15,10 +18,13 @@ use axum::Router;
 use doorward::Auth;
 use doorward_axum::RouterOptions;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
+use self::activity::Patience;
 use self::connections::{Connections, Limits};
 use self::metrics::Metrics;
 use self::signals::Signals;
+use self::tls::Certificate;
 use crate::application;
 use crate::failure::Failure;
 use crate::logging;
@@ -77,17 +83,22 @@ async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mu
         Some(address) => Some(bind("metrics_bind", address).await?),
         None => None,
     };
-    let connections = Connections::new(limits(settings, settings.max_connections));
+    let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?;
+    let acceptor = certificate.as_ref().map(acceptor).transpose()?;
+    let connections = Connections::new(limits(settings, settings.max_connections), acceptor);
     let mut router = doorward_axum::router(Arc::clone(auth), &router_options(settings));
     if let Some(listener) = metrics_listener {
         let metrics = Arc::new(Metrics::new(Arc::clone(auth), connections.counts()));
         router = metrics::observed(router, &metrics);
         tracing::info!(event = "metrics", "metrics on http://{}/metrics", address_of(&listener)?);
-        let separate = Connections::new(limits(settings, METRICS_CONNECTIONS));
+        let separate = Connections::new(limits(settings, METRICS_CONNECTIONS), None);
         tokio::spawn(separate.serve(listener, metrics::routes(metrics), std::future::pending()));
     }
     announce(settings, &listener)?;
     let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(auth)));
+    if let Some(certificate) = certificate {
+        tokio::spawn(tls::keep_current(certificate));
+    }
     let ending = serve_connections(settings, connections, (listener, router), signals).await;
     housekeeping.abort();
     Ok(ending)
@@ -105,7 +116,7 @@ async fn serve_connections(
     };
     let open = connections.serve(listener, router, stop).await;
     tokio::select! {
-        () = open.shutdown() => Ending::Orderly,
+        () = open.finish() => Ending::Orderly,
         () = tokio::time::sleep(settings.shutdown_grace) => {
             tracing::warn!(event = "drain_cut", "shutdown_grace_seconds are over: cutting requests under way");
             Ending::Orderly
@@ -115,7 +126,12 @@ async fn serve_connections(
 }
 
 fn limits(settings: &Settings, max_connections: usize) -> Limits {
-    Limits { max_connections, header_timeout: settings.header_timeout }
+    let patience = Patience { header: settings.header_timeout, idle: settings.idle_timeout };
+    Limits { max_connections, patience }
+}
+
+fn acceptor(certificate: &Arc<Certificate>) -> Result<TlsAcceptor, Failure> {
+    Ok(TlsAcceptor::from(Arc::new(certificate.server_config()?)))
 }
 
 fn router_options(settings: &Settings) -> RouterOptions {
@@ -141,6 +157,7 @@ fn announce(settings: &Settings, listener: &TcpListener) -> Result<(), Failure> 
     for warning in warnings::warnings(settings) {
         tracing::warn!(event = "insecure", "{warning}");
     }
-    tracing::info!(event = "listening", "listening on http://{}", address_of(listener)?);
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    tracing::info!(event = "listening", "listening on {scheme}://{}", address_of(listener)?);
     Ok(())
 }

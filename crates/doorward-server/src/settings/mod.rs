@@ -29,6 +29,8 @@ pub(crate) use valid::MAKE_SECRET;
 pub struct Settings {
     /// Where to listen.
     pub bind: SocketAddr,
+    /// The certificate and key for TLS. `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// The folder of the embedded database and of a secret made on first start.
     pub data_dir: PathBuf,
     /// Where accounts and sessions are kept.
@@ -54,8 +56,10 @@ pub struct Settings {
     pub rate_limit_enabled: bool,
     /// Connections served at once.
     pub max_connections: usize,
-    /// How long a connection may take until the head of its next request is complete.
+    /// How long the head of a request may take, and the start of a connection.
     pub header_timeout: Duration,
+    /// How long a connection may stay open between two requests.
+    pub idle_timeout: Duration,
     /// How long requests under way may take after the signal to stop.
     pub shutdown_grace: Duration,
     /// Where metrics are served.
@@ -75,6 +79,15 @@ impl Settings {
     pub fn from_raw(raw: &RawSettings) -> Result<Self, SettingFaults> {
         valid::settings(raw)
     }
+}
+
+/// Where the certificate for TLS and its key are, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate of the server, and after it those between it and the authority.
+    pub certificate: PathBuf,
+    /// The private key of the first certificate: PKCS #8, SEC 1 or PKCS #1.
+    pub key: PathBuf,
 }
 
 /// How logs are written.

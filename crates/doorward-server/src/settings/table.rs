@@ -67,12 +67,25 @@ const PLAIN: Setting = Setting {
 };
 
 /// All settings, in the order in which people meet them.
-pub static SETTINGS: [Setting; 21] = [
+pub static SETTINGS: [Setting; 24] = [
     Setting {
         key: "bind",
         default: Some("127.0.0.1:8000"),
         example: "127.0.0.1:8000",
         help: "Address and port to listen on; port 0 takes a free one",
+        ..PLAIN
+    },
+    Setting {
+        key: "tls_certificate_file",
+        example: "/etc/doorward/fullchain.pem",
+        help: "Certificate chain in PEM, the server's own first, for TLS and HTTP/2; read again when it changes \
+               [default: none, plain HTTP]",
+        ..PLAIN
+    },
+    Setting {
+        key: "tls_key_file",
+        example: "/etc/doorward/privkey.pem",
+        help: "Private key of that certificate, in PEM; set both or neither",
         ..PLAIN
     },
     Setting {
@@ -179,7 +192,7 @@ pub static SETTINGS: [Setting; 21] = [
         key: "rate_limit_enabled",
         default: Some("true"),
         example: "true",
-        help: "Whether login, registration and recovery are limited (the limits are not built yet); false is for load tests",
+        help: "Whether login, registration and recovery are limited; false is for load tests",
         ..PLAIN
     },
     Setting {
@@ -193,7 +206,14 @@ pub static SETTINGS: [Setting; 21] = [
         key: "header_timeout_seconds",
         default: Some("15"),
         example: "15",
-        help: "How long a connection may wait or dawdle until the head of its next request is complete",
+        help: "How long the head of a request may take, and a new connection, TLS included, until its first",
+        ..PLAIN
+    },
+    Setting {
+        key: "idle_timeout_seconds",
+        default: Some("75"),
+        example: "75",
+        help: "How long a connection may stay open between two requests; longer than a proxy's keep-alive before it",
         ..PLAIN
     },
     Setting {

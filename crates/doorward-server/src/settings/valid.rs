@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use super::fault::{SettingFault, SettingFaults};
 use super::raw::{RawSettings, RawValue, Source};
 use super::table::{Secrecy, Setting};
-use super::{Database, LogFormat, Secret, Settings};
+use super::{Database, LogFormat, Secret, Settings, TlsFiles};
 
 pub(crate) const MAKE_SECRET: &str = "make a good one with: openssl rand -base64 48";
 /// What is wrong with one value, as the end of a sentence.
@@ -24,7 +24,8 @@ type Problem = String;
 pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let mut door = Door { raw, faults: raw.faults.clone() };
     let bind = door.read("bind", socket_address);
-    let data_dir = door.read("data_dir", folder);
+    let tls = tls_files(&mut door);
+    let data_dir = door.read("data_dir", path);
     let database = door.optional("database_url", database);
     let secret_key = door.optional("secret_key", secret);
     let secret_key_previous = door.list("secret_key_previous", secret);
@@ -38,6 +39,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let rate_limit_enabled = door.read("rate_limit_enabled", yes_or_no);
     let max_connections = door.number("max_connections", 1..=1_000_000);
     let header_seconds = door.number("header_timeout_seconds", 1..=3600);
+    let idle_seconds = door.number("idle_timeout_seconds", 1..=3600);
     let shutdown_seconds = door.number("shutdown_grace_seconds", 0..=3600);
     let metrics_bind = door.optional("metrics_bind", socket_address);
     let log_filter = door.read("log_level", log_filter);
@@ -47,6 +49,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
         let data_dir = data_dir?;
         Some(Settings {
             bind: bind?,
+            tls: tls?,
             database: database?.unwrap_or_else(|| Database::Sqlite(data_dir.join("doorward.db"))),
             data_dir,
             secret_key: secret_key?,
@@ -63,6 +66,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
             rate_limit_enabled: rate_limit_enabled?,
             max_connections: usize::try_from(max_connections?).ok()?,
             header_timeout: Duration::from_secs(u64::from(header_seconds?)),
+            idle_timeout: Duration::from_secs(u64::from(idle_seconds?)),
             shutdown_grace: Duration::from_secs(u64::from(shutdown_seconds?)),
             metrics_bind: metrics_bind?,
             log_filter: log_filter?,
@@ -70,6 +74,23 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
         })
     };
     if faults.is_empty() { complete().ok_or(SettingFaults(faults)) } else { Err(SettingFaults(faults)) }
+}
+
+#[expect(clippy::option_option, reason = "a fault and unset settings are different things")]
+fn tls_files(door: &mut Door<'_>) -> Option<Option<TlsFiles>> {
+    let (certificate, key) = ("tls_certificate_file", "tls_key_file");
+    match (door.optional(certificate, path)?, door.optional(key, path)?) {
+        (Some(certificate), Some(key)) => Some(Some(TlsFiles { certificate, key })),
+        (None, None) => Some(None),
+        (Some(_), None) => {
+            door.fault(key, format!("is not set, but {certificate} is"));
+            None
+        }
+        (None, Some(_)) => {
+            door.fault(certificate, format!("is not set, but {key} is"));
+            None
+        }
+    }
 }
 
 fn hash_parameters(door: &mut Door<'_>) -> Option<HashParameters> {
@@ -163,7 +184,7 @@ fn yes_or_no(text: &str) -> Result<bool, Problem> {
     text.parse().map_err(|_| format!("is {}, neither true nor false", shown(text)))
 }
 
-fn folder(text: &str) -> Result<PathBuf, Problem> {
+fn path(text: &str) -> Result<PathBuf, Problem> {
     if text.is_empty() { Err("is empty".to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 

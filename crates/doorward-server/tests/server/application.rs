@@ -12,10 +12,13 @@ use serde_json::Value;
 use crate::client::Client;
 
 /// Only against hanging for ever; no test is about it.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Settings under which a hash costs next to nothing.
 pub(crate) const CHEAP: [&str; 6] =
     ["--password-hash-memory-kib", "64", "--password-hash-iterations", "1", "--password-hash-lanes", "1"];
+
+/// For tests that register or log in more often than anybody should.
+pub(crate) const UNLIMITED: [&str; 2] = ["--rate-limit-enabled", "false"];
 
 /// A folder in which the binary runs.
 pub(crate) struct Home(tempfile::TempDir);
@@ -134,7 +137,7 @@ impl Server {
     pub(crate) fn address(&self, event: &str) -> SocketAddr {
         let entry = self.log.iter().find(|entry| entry["event"] == event).unwrap();
         let message = entry["message"].as_str().unwrap();
-        let (_, address) = message.split_once("http://").unwrap();
+        let (_, address) = message.split_once("://").unwrap();
         address.split('/').next().unwrap().parse().unwrap()
     }
 

@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failures are panics")]
 
 mod application;
+mod authority;
 mod client;
 #[path = "../../../doorward-postgres/tests/store/cluster.rs"]
 mod cluster;
 mod command_line;
 mod contract_report;
 mod crash;
+mod http2;
+mod limits;
 mod on_postgresql;
 mod overload;
 mod races;
@@ -16,6 +19,7 @@ mod restart;
 mod secrets;
 mod serving;
 mod settings;
+mod tls;
 mod token;
 mod users;
 mod wire;

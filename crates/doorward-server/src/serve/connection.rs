@@ -1,0 +1,210 @@
+//! One connection, from its first byte to its last: TLS, HTTP/1.1 or HTTP/2, and an end in time.
+
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use super::activity::{Activity, Noticed, Patience};
+use super::connections::Counts;
+use super::tls;
+
+/// Header lines of one request of HTTP/1.
+const MAX_HEADERS: usize = 64;
+/// Bytes of one request's head, and of what HTTP/1 reads ahead of the application. HTTP/2 counts 32 more
+/// for each line, and no more CONTINUATION frames than such a head needs (CVE-2024-27316 and its kin).
+const MAX_HEAD_BYTES: u16 = 16 * 1024;
+/// Requests at once on one connection of HTTP/2: as few as RFC 9113 (6.5.2) recommends.
+const MAX_STREAMS: u32 = 100;
+/// Streams that the client has reset before we began with them, above which it is sent away: the rapid
+/// reset (CVE-2023-44487).
+const MAX_RESETS_PENDING: usize = 20;
+/// Streams that we have reset for the client's faults, above which it is sent away (RUSTSEC-2024-0003).
+const MAX_FAULTY_STREAMS: usize = 64;
+/// Bytes of one request's body that are taken in before somebody reads them: as many as a body may have.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The same for all requests of one connection.
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// Bytes of one answer that wait until the client takes them.
+const SEND_BUFFER: usize = 64 * 1024;
+/// After so much silence an HTTP/2 client is asked whether it is still there, and has as long to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long written bytes may stay unacknowledged, a peer that reads nothing included (RFC 5482).
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection that had its time may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// For a year browsers come by TLS only (RFC 6797).
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// What a connection or a request past the bound is told.
+pub(super) const OVERLOADED: &str = "{\"detail\":\"Server is overloaded\",\"code\":\"OVERLOADED\"}";
+
+/// What the connections of one listener have in common.
+pub(super) struct Edge {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    patience: Patience,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    requests: Arc<Semaphore>,
+    counts: Arc<Counts>,
+}
+
+impl Edge {
+    /// Serves `router` to as many requests at once as there are `requests`.
+    pub(super) fn new(router: Router, tls: Option<TlsAcceptor>, patience: Patience, counts: Arc<Counts>) -> Self {
+        let requests = Arc::new(Semaphore::new(counts.max_connections()));
+        Self { router, tls, patience, http1: http1_builder(), http2: http2_builder(), requests, counts }
+    }
+
+    /// Whether connections begin with a TLS handshake.
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Serves one connection until it ends, has had its time, or `stop` changes and its requests are done.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<()>) {
+        // Without these options a connection is slower to answer or to be given up, but still good.
+        let _ = stream.set_nodelay(true);
+        #[cfg(target_os = "linux")]
+        let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_TIMEOUT));
+        let Some(tls) = &self.tls else { return self.serve_http1(stream, peer, stop).await };
+        let handshake = tokio::select! {
+            handshake = timeout(self.patience.header, tls.accept(stream)) => handshake,
+            _ = stop.changed() => return,
+        };
+        match handshake {
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
+                self.serve_http2(stream, peer, stop).await;
+            }
+            Ok(Ok(stream)) => self.serve_http1(stream, peer, stop).await,
+            Ok(Err(error)) => tracing::debug!(event = "handshake_failed", %error),
+            Err(_) => tracing::debug!(event = "handshake_failed", "it took too long"),
+        }
+    }
+
+    async fn serve_http1<S>(self: &Arc<Self>, stream: S, peer: SocketAddr, stop: watch::Receiver<()>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let activity = Activity::of_http1(self.patience);
+        let service = hyper::service::service_fn(|request| Arc::clone(self).answer(request, peer, &activity));
+        let connection = self.http1.serve_connection(TokioIo::new(Noticed::new(stream, &activity)), service);
+        supervise(connection, http1::Connection::graceful_shutdown, &activity, stop).await;
+    }
+
+    async fn serve_http2<S>(self: &Arc<Self>, stream: S, peer: SocketAddr, stop: watch::Receiver<()>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let activity = Activity::of_http2(self.patience);
+        let service = hyper::service::service_fn(|request| Arc::clone(self).answer(request, peer, &activity));
+        let connection = self.http2.serve_connection(TokioIo::new(Noticed::new(stream, &activity)), service);
+        supervise(connection, http2::Connection::graceful_shutdown, &activity, stop).await;
+    }
+
+    /// A future that holds nothing of the connection but its activity: HTTP/2 answers on tasks of their own.
+    fn answer(
+        self: Arc<Self>,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        activity: &Arc<Activity>,
+    ) -> impl Future<Output = Result<Response, std::convert::Infallible>> + Send + use<> {
+        let under_way = activity.begin_request();
+        async move {
+            // One connection of HTTP/1 is one request at most: only HTTP/2 can get here without a place.
+            let mut response = match Arc::clone(&self.requests).try_acquire_owned() {
+                Ok(_place) => {
+                    request.extensions_mut().insert(ConnectInfo(peer));
+                    self.router.clone().oneshot(request.map(Body::new)).await?
+                }
+                Err(_) => {
+                    self.counts.refuse_request();
+                    overloaded()
+                }
+            };
+            if self.speaks_tls() {
+                response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+            }
+            drop(under_way);
+            Ok(response)
+        }
+    }
+}
+
+fn http1_builder() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    // Time is [`Activity`]'s: hyper's own time-out for heads runs while a connection is idle too.
+    http.timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES.into());
+    http
+}
+
+fn http2_builder() -> http2::Builder<TokioExecutor> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES.into())
+        .max_pending_accept_reset_streams(MAX_RESETS_PENDING)
+        .max_local_error_reset_streams(MAX_FAULTY_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_INTERVAL);
+    http
+}
+
+fn overloaded() -> Response {
+    let headers = [(CONTENT_TYPE, "application/json"), (RETRY_AFTER, "1"), (CACHE_CONTROL, "no-store")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, OVERLOADED).into_response()
+}
+
+/// Drives a connection. `begin_end` lets requests under way finish and takes no more.
+async fn supervise<C>(
+    connection: C,
+    begin_end: impl Fn(Pin<&mut C>),
+    activity: &Activity,
+    mut stop: watch::Receiver<()>,
+) where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = pin!(connection);
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            outcome = &mut connection => {
+                if let Err(error) = outcome {
+                    tracing::debug!(event = "connection_failed", %error);
+                }
+                return;
+            }
+            _ = stop.changed(), if !is_stopping => {
+                is_stopping = true;
+                begin_end(connection.as_mut());
+            }
+            () = activity.run_out() => {
+                begin_end(connection.as_mut());
+                let _ = timeout(FAREWELL, connection).await;
+                return;
+            }
+        }
+    }
+}
