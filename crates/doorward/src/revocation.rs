@@ -4,6 +4,8 @@
 //! and the roles changed within the last lifetime. Stores write an [`Ending`] in the very transaction
 //! that ends something; a set in memory reads the new ones and answers with a hash-map probe.
 
+mod filter;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -14,6 +16,8 @@ use crate::role::Role;
 use crate::session::SessionId;
 use crate::store::{ENDINGS_AT_ONCE, Store, StoreResult};
 use crate::user::UserId;
+
+use self::filter::Filter;
 
 /// How often the store is asked for news.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -80,6 +84,10 @@ struct UserEnding {
 #[derive(Debug)]
 pub(crate) struct Revocations {
     set: RwLock<RevocationSet>,
+    /// Asked first, without a lock: nearly every request learns here that nothing speaks against it.
+    filter: Filter,
+    /// Whether some endings were left to the store for want of room, so that the filter doesn't know all.
+    is_partial: AtomicBool,
     /// Microseconds of the last news; `i64::MIN` before the first.
     learned_at: AtomicI64,
     learning: AtomicBool,
@@ -98,6 +106,8 @@ impl Revocations {
     pub(crate) fn bounded(limit: usize) -> Self {
         Self {
             set: RwLock::new(RevocationSet { limit: limit.max(1), ..RevocationSet::default() }),
+            filter: Filter::default(),
+            is_partial: AtomicBool::new(false),
             learned_at: AtomicI64::new(i64::MIN),
             learning: AtomicBool::new(false),
             hints: AtomicU64::new(0),
@@ -131,14 +141,24 @@ impl Revocations {
         while is_behind {
             let position = self.set.read().unwrap_or_else(PoisonError::into_inner).position;
             let (endings, position) = store.endings_after(position).await?;
-            let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
-            set.apply(&endings, position);
-            set.forget(now, lifetime.saturating_add(MARGIN));
             is_behind = endings.len() >= ENDINGS_AT_ONCE;
+            self.take_in(&endings, position, now.minus(lifetime.saturating_add(MARGIN)), now);
         }
         self.hints.store(hints, Ordering::Release);
         self.learned_at.store(now.micros(), Ordering::Release);
         Ok(())
+    }
+
+    fn take_in(&self, endings: &[Ending], position: EndingPosition, horizon: Timestamp, now: Timestamp) {
+        let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        set.apply(endings, position);
+        // While the lock is held, and before `learned_at` says that the news are in.
+        endings.iter().for_each(|ending| self.filter.add(key_of(ending.what)));
+        if set.forget(horizon, now) {
+            // The filter is silent about what was left to the store: first nobody goes by it any more.
+            self.is_partial.store(set.left_out.is_some(), Ordering::SeqCst);
+            self.filter.keep_only(set.keys());
+        }
     }
 
     /// Whether everything that a living token may be refused for is remembered.
@@ -149,8 +169,33 @@ impl Revocations {
 
     /// How a token of `user`, issued at `issued_at` in `session`, stands.
     pub(crate) fn standing(&self, user: UserId, session: Option<SessionId>, issued_at: Timestamp) -> Standing {
+        let may_matter = self.filter.may_hold(user_key(user))
+            || session.is_some_and(|session| self.filter.may_hold(session_key(session)));
+        if !may_matter && !self.is_partial.load(Ordering::SeqCst) {
+            return Standing::Good(None);
+        }
         self.set.read().unwrap_or_else(PoisonError::into_inner).standing(user, session, issued_at)
     }
+}
+
+/// What the filter knows an ending by.
+fn key_of(what: EndingKind) -> u64 {
+    match what {
+        EndingKind::Session(session) => session_key(session),
+        EndingKind::Deactivated(user) | EndingKind::Reactivated(user) | EndingKind::RoleChanged(user, _) => {
+            user_key(user)
+        }
+    }
+}
+
+/// A session's own random bits.
+fn session_key(session: SessionId) -> u64 {
+    session.as_uuid().as_u64_pair().0
+}
+
+/// Users are numbered: spread by Fibonacci hashing.
+const fn user_key(user: UserId) -> u64 {
+    user.value().cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Gives the turn at asking back, also when the request that had it is dropped half-way.
@@ -180,6 +225,7 @@ struct RevocationSet {
     sessions: HashMap<SessionId, Timestamp>,
     users: HashMap<UserId, UserEnding>,
     position: EndingPosition,
+    forgot_at: Option<Timestamp>,
     limit: usize,
     /// The moment of the last ending that was left to the store for want of room.
     left_out: Option<Timestamp>,
@@ -191,6 +237,7 @@ impl Default for RevocationSet {
             sessions: HashMap::new(),
             users: HashMap::new(),
             position: EndingPosition::default(),
+            forgot_at: None,
             limit: LIMIT,
             left_out: None,
         }
@@ -206,14 +253,22 @@ impl RevocationSet {
         self.position = self.position.max(position);
     }
 
-    /// Forgets what no living token can be older than.
-    fn forget(&mut self, now: Timestamp, lifetime: Duration) {
-        let horizon = now.minus(lifetime);
-        self.sessions.retain(|_, at| *at >= horizon);
-        self.users.retain(|_, ending| ending.last_at >= horizon);
-        if self.sessions.len() + self.users.len() > self.limit {
+    /// Forgets what is from before `horizon`, and what there is no room for; says whether anything may have gone.
+    ///
+    /// Looking takes as long as the set is large, so it is done once a [`MARGIN`], however often there is news.
+    fn forget(&mut self, horizon: Timestamp, now: Timestamp) -> bool {
+        let is_time = self.forgot_at.is_none_or(|at| at.distance(now) >= MARGIN);
+        if is_time {
+            self.forgot_at = Some(now);
+            self.sessions.retain(|_, at| *at >= horizon);
+            self.users.retain(|_, ending| ending.last_at >= horizon);
+            self.left_out = self.left_out.filter(|last| last.plus(MARGIN) >= horizon);
+        }
+        let is_full = self.sessions.len() + self.users.len() > self.limit;
+        if is_full {
             self.leave_out_oldest();
         }
+        is_time || is_full
     }
 
     /// Makes room: a quarter goes, so that this is not done at each ending.
@@ -231,6 +286,11 @@ impl RevocationSet {
     /// Whether nothing was left out that a token issued at `moment` or later may be refused for.
     fn knows_all_since(&self, moment: Timestamp) -> bool {
         self.left_out.is_none_or(|last| moment > last.plus(MARGIN))
+    }
+
+    /// What the filter must hold.
+    fn keys(&self) -> impl Iterator<Item = u64> {
+        self.sessions.keys().copied().map(session_key).chain(self.users.keys().copied().map(user_key))
     }
 
     /// How a token of `user`, issued at `issued_at` in `session`, stands.
