@@ -161,9 +161,11 @@ class Node:
         self.events = collections.Counter()
         self.address = self.metrics_address = None
         self.tls = tls
-        threading.Thread(target=self.read_log, daemon=True).start()
+        reader = threading.Thread(target=self.read_log, daemon=True)
+        reader.start()
         wait_until(lambda: self.address or self.process.poll() is not None, what="a node's start")
         if self.address is None:
+            reader.join(timeout=5)
             raise AssertionError(f"a node did not start: {list(self.log)}")
 
     def read_log(self):
