@@ -2,10 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::ConnectInfo;
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
+
+/// What proxies write about whom they speak for. Only the first is ever read.
+const FORWARDING: [&str; 2] = ["x-forwarded-for", "forwarded"];
 
 /// Where a request came from, among its extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,20 @@ impl TrustedProxies {
 
     fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address.to_canonical()))
+    }
+
+    /// Says once when somebody who isn't trusted speaks for another. Behind a proxy that nobody named all clients
+    /// have one address, and one of them uses up the limits of all.
+    pub(crate) fn warn_of_strangers(&self, peer: IpAddr, headers: &HeaderMap, has_warned: &AtomicBool) {
+        let speaks_for_another = FORWARDING.iter().any(|name| headers.contains_key(*name));
+        if speaks_for_another && !self.contains(peer) && !has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                event = "forwarding_ignored",
+                "{} sent a forwarding header and is no trusted proxy: if it is your proxy, name it in trusted_proxies, \
+                 or all its clients share one address and its limits",
+                peer.to_canonical()
+            );
+        }
     }
 
     /// The client of a request whose connection came from `peer`.

@@ -7,6 +7,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use doorward::admin::AdminError;
+use doorward::limits::RateLimited;
 use doorward::login::LoginError;
 use doorward::password::HashingError;
 use doorward::refresh::RefreshError;
@@ -67,6 +68,11 @@ impl ApiError {
 
     fn retry_later(code: &'static str, detail: &'static str, after: Duration) -> Self {
         Self { retry_after: Some(after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
+    }
+
+    fn rate_limited(after: Duration) -> Self {
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", "Too many requests");
+        Self { retry_after: Some(after), ..refusal }
     }
 
     fn field(mut self, field: &'static str) -> Self {
@@ -132,6 +138,7 @@ impl From<Fault> for ApiError {
                 tracing::error!(event = "store_unavailable", %error);
                 Self::retry_later("STORE_UNAVAILABLE", "Storage is unavailable", Duration::from_secs(1))
             }
+            Fault::Limited(RateLimited { retry_after }) => Self::rate_limited(*retry_after),
             other => {
                 tracing::error!(event = "internal_error", error = %other);
                 Self::internal()

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::Router;
@@ -24,6 +24,7 @@ use tracing::Instrument;
 use crate::body;
 use crate::client_address::{self, TrustedProxies};
 use crate::error::ApiError;
+use crate::request_origin::RequestId;
 use crate::router::RouterOptions;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,7 +32,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Puts around `router` what every request passes through, and gives unknown paths and methods the error
 /// shape. For [`routes`](crate::routes) merged with an application's own; bodies are bounded for all.
 pub fn with_layers(router: Router, options: &RouterOptions) -> Router {
-    let context = Arc::new(Context { trusted_proxies: options.trusted_proxies.clone(), ids: RequestIds::new() });
+    let context = Arc::new(Context {
+        trusted_proxies: options.trusted_proxies.clone(),
+        ids: RequestIds::new(),
+        has_warned: AtomicBool::new(false),
+    });
     let mut router = router
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
@@ -68,13 +73,17 @@ async fn bound_body(request: Request, next: Next) -> Response {
 struct Context {
     trusted_proxies: TrustedProxies,
     ids: RequestIds,
+    has_warned: AtomicBool,
 }
 
 /// Gives the request its id, logs what became of it, and sets the headers of every response.
 async fn observe(State(context): State<Arc<Context>>, mut request: Request, next: Next) -> Response {
     let id = context.ids.of(request.headers());
-    let client =
-        client_address::peer(request.extensions()).map(|peer| context.trusted_proxies.client(peer, request.headers()));
+    let client = client_address::peer(request.extensions()).map(|peer| {
+        context.trusted_proxies.warn_of_strangers(peer, request.headers(), &context.has_warned);
+        context.trusted_proxies.client(peer, request.headers())
+    });
+    request.extensions_mut().insert(RequestId(id.clone()));
     if let Some(client) = client {
         request.extensions_mut().insert(client);
     }

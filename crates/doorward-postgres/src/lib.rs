@@ -35,7 +35,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `store.rs` | the port, [`doorward::Store`] |
-//! | `users.rs` `sessions.rs` `endings.rs` `housekeeping.rs` | the operations and their SQL |
+//! | `users.rs` `sessions.rs` `endings.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
 //! | `connection.rs` `hosts.rs` `tls.rs` | the pool, time-outs, from host to host, and what `sslmode` means |
@@ -49,6 +49,7 @@ mod endings;
 mod error;
 mod hosts;
 mod housekeeping;
+mod limits;
 mod migrations;
 mod rows;
 mod sessions;

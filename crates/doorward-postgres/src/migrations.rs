@@ -44,11 +44,14 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "users_and_sessions",
-    sql: include_str!("../migrations/0001_users_and_sessions.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "users_and_sessions",
+        sql: include_str!("../migrations/0001_users_and_sessions.sql"),
+    },
+    Migration { version: 5, name: "rate_limits", sql: include_str!("../migrations/0005_rate_limits.sql") },
+];
 
 /// Held until the end of the transaction by whoever migrates: "Doorward" in ASCII. The wait for it, and a
 /// migration of large tables, may take longer than other statements.
@@ -66,7 +69,7 @@ const TABLES: &str = "
     SELECT table_name::text, array_agg(column_name::text) AS columns
     FROM information_schema.columns
     WHERE table_schema = current_schema()
-        AND table_name IN ('schema_migrations', 'users', 'sessions', 'endings', 'probes')
+        AND table_name IN ('schema_migrations', 'users', 'sessions', 'endings', 'probes', 'rate_limits')
     GROUP BY table_name";
 
 /// The migrations that the database at `url` lacks. Changes nothing.
@@ -164,14 +167,16 @@ async fn history(client: &impl GenericClient) -> Result<Vec<(u32, Vec<u8>)>, Ope
 mod tests {
     use super::*;
     use crate::cluster::{Fresh, connect};
-    use crate::{endings, housekeeping, sessions, users};
+    use crate::{endings, housekeeping, limits, sessions, users};
 
     #[test]
     fn released_migrations_are_frozen() {
         let checksums: Vec<_> =
             MIGRATIONS.iter().map(|migration| (migration.to_string(), hex(&migration.checksum()))).collect();
-        let released =
-            [("0001_users_and_sessions", "7450189e8a84a9a94d1f393331f35603b31fb0df6a9ac304dc3b23aeef276cef")];
+        let released = [
+            ("0001_users_and_sessions", "7450189e8a84a9a94d1f393331f35603b31fb0df6a9ac304dc3b23aeef276cef"),
+            ("0005_rate_limits", "15e07f49f00e9a6fe996b5c3a010538d047432a01a95fd5c153ab8e8daf9e45e"),
+        ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
 
@@ -181,7 +186,8 @@ mod tests {
         migrate(fresh.url()).await.unwrap();
         let client = connect(fresh.url()).await;
         for statement in
-            [users::STATEMENTS, sessions::STATEMENTS, endings::STATEMENTS, housekeeping::STATEMENTS].concat()
+            [users::STATEMENTS, sessions::STATEMENTS, endings::STATEMENTS, housekeeping::STATEMENTS, limits::STATEMENTS]
+                .concat()
         {
             client.prepare(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
         }

@@ -65,9 +65,10 @@ async fn open(settings: &Settings, pool: PoolSettings) -> Result<Auth, Failure> 
     let keyring = Keyring::new(secret.key(), previous);
     let pool = HashingPool::start(pool)
         .map_err(|error| Failure::new(format!("cannot start the threads that hash passwords: {error}")))?;
-    Ok(Auth::new(open_store(settings).await?, pool, keyring)
+    let auth = Auth::new(open_store(settings).await?, pool, keyring)
         .with_access_token_rules(access_token_rules(settings))
-        .with_refresh_rules(settings.refresh_rules))
+        .with_refresh_rules(settings.refresh_rules);
+    Ok(if settings.rate_limit_enabled { auth } else { auth.danger_without_limits() })
 }
 
 async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {

@@ -25,7 +25,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `store.rs` | the port, [`doorward::Store`]: which operation goes where |
-//! | `users.rs` `sessions.rs` `endings.rs` `housekeeping.rs` | the operations and their SQL |
+//! | `users.rs` `sessions.rs` `endings.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
 //! | `writer.rs` `readers.rs` `worker.rs` `connection.rs` | threads and connections |
@@ -35,6 +35,7 @@ mod connection;
 mod endings;
 mod error;
 mod housekeeping;
+mod limits;
 mod migrations;
 mod readers;
 mod rows;
@@ -47,6 +48,7 @@ mod writer;
 use std::path::Path;
 use std::time::Duration;
 
+use doorward::limits::MemoryLimits;
 pub use error::{OpenError, OpenErrorReason};
 pub use migrations::{Migration, migrate, pending_migrations};
 pub use writer::Statistics;
@@ -63,6 +65,7 @@ use writer::Writer;
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    limits: MemoryLimits,
 }
 
 /// How to open a database.
@@ -109,6 +112,6 @@ impl SqliteStore {
         };
         let writer = Writer::spawn(database.clone(), opened)?;
         let readers = Readers::spawn(database)?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, limits: MemoryLimits::default() })
     }
 }

@@ -44,11 +44,14 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "users_and_sessions",
-    sql: include_str!("../migrations/0001_users_and_sessions.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "users_and_sessions",
+        sql: include_str!("../migrations/0001_users_and_sessions.sql"),
+    },
+    Migration { version: 5, name: "rate_limits", sql: include_str!("../migrations/0005_rate_limits.sql") },
+];
 
 /// Marks the file as Doorward's (`PRAGMA application_id`): "Door" in ASCII.
 const APPLICATION_ID: i32 = 0x446f_6f72;
@@ -194,8 +197,10 @@ mod tests {
     fn released_migrations_are_frozen() {
         let checksums: Vec<_> =
             MIGRATIONS.iter().map(|migration| (migration.to_string(), hex(&migration.checksum()))).collect();
-        let released =
-            [("0001_users_and_sessions", "7b46ca2d1bbdc9329561e3d8c36e002f6eda7aa82a88a8b85a844dc40a8b6516")];
+        let released = [
+            ("0001_users_and_sessions", "7b46ca2d1bbdc9329561e3d8c36e002f6eda7aa82a88a8b85a844dc40a8b6516"),
+            ("0005_rate_limits", "72384549f7f8b16ecb06e8ce78d7859260601bed7007a1783b3770d74a976c54"),
+        ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::Fault;
+use crate::limits::Limits;
 use crate::password::HashingPool;
 use crate::revocation::Revocations;
 use crate::role::Role;
@@ -21,6 +22,8 @@ const ENDING_MARGIN: Duration = Duration::from_secs(60 * 60);
 const SESSION_MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many rows one step of [`Auth::purge`] removes.
 const PURGE_BATCH: u32 = 500;
+/// How many limits one step of [`Auth::purge`] forgets: they are small and nobody waits for them.
+const LIMIT_PURGE_BATCH: u32 = 5_000;
 
 /// Everything an application does about passwords and tokens.
 ///
@@ -36,13 +39,15 @@ pub struct Auth {
     pub(crate) access_rules: AccessTokenRules,
     pub(crate) refresh_rules: RefreshRules,
     pub(crate) revocations: Revocations,
+    pub(crate) limits: Limits,
 }
 
 impl Auth {
     /// Authentication on `store`, hashing in `pool`, signing with `keyring`; the machine's clock and the
-    /// default rules (15 minutes, 7 days).
+    /// default rules (15 minutes, 7 days, the limits of [`LimitRules`](crate::limits::LimitRules)).
     pub fn new(store: Arc<dyn Store>, pool: HashingPool, keyring: Keyring) -> Self {
         Self {
+            limits: Limits::new(&keyring),
             store,
             pool,
             keyring,
@@ -85,8 +90,8 @@ impl Auth {
         Ok(self.store.check().await?)
     }
 
-    /// Removes one batch of what is long dead: expired sessions, and endings that no living token is
-    /// older than. Says how many rows went; call again while it is not zero.
+    /// Removes one batch of what is long dead: expired sessions, endings that no living token is older than,
+    /// and limits that remember nothing any more. Says how many rows went; call again while it is not zero.
     ///
     /// # Errors
     ///
@@ -94,7 +99,8 @@ impl Auth {
     pub async fn purge(&self) -> Result<u64, Fault> {
         let now = self.clock.now();
         let endings_before = now.minus(self.access_rules.lifetime).minus(ENDING_MARGIN);
-        Ok(self.store.purge(now.minus(SESSION_MARGIN), endings_before, PURGE_BATCH).await?)
+        let purged = self.store.purge(now.minus(SESSION_MARGIN), endings_before, PURGE_BATCH).await?;
+        Ok(purged + self.store.purge_limits(now, LIMIT_PURGE_BATCH).await?)
     }
 
     /// Finishes what was accepted and closes the store.

@@ -1,10 +1,11 @@
 //! What can go wrong besides the person being refused: the same for every use case.
 
+use crate::limits::RateLimited;
 use crate::password::HashingError;
 use crate::random::RandomnessError;
 use crate::store::StoreError;
 
-/// The request could not be carried out, through no fault of whoever sent it. Worth trying again.
+/// The request was not carried out, whatever was in it. Worth trying again later.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -14,6 +15,9 @@ pub enum Fault {
     /// Passwords cannot be hashed.
     #[error(transparent)]
     Hashing(#[from] HashingError),
+    /// Too many attempts came before it.
+    #[error(transparent)]
+    Limited(#[from] RateLimited),
     /// The operating system gave no randomness.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),

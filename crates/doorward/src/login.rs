@@ -3,6 +3,8 @@
 use crate::auth::{Auth, TokenPair};
 use crate::email::EmailAddress;
 use crate::error::Fault;
+use crate::limits::{Attempt, Outcome};
+use crate::origin::Origin;
 use crate::password::{Password, PasswordHash, hash_password, verify_password};
 use crate::store::{SessionOpening, VerifiedLogin};
 
@@ -24,12 +26,25 @@ impl Auth {
     /// Opens a session for whoever knows the password of `email`.
     ///
     /// An unknown address costs the same time as a wrong password: a dummy hash is verified instead.
-    /// No connection to the database is held while hashing.
+    /// No connection to the database is held while hashing. The attempt is [counted](crate::limits) first.
     ///
     /// # Errors
     ///
     /// [`LoginError`]: refused, or the request could not be carried out.
-    pub async fn login(&self, email: &EmailAddress, password: &Password) -> Result<TokenPair, LoginError> {
+    pub async fn login(
+        &self,
+        email: &EmailAddress,
+        password: &Password,
+        origin: Origin<'_>,
+    ) -> Result<TokenPair, LoginError> {
+        let attempt = Attempt::Password { account: email.key(), address: origin.address };
+        let admission = self.admit(attempt).await?;
+        let outcome = self.log_in(email, password).await;
+        self.settle(admission, Outcome::of(&outcome, |error| matches!(error, LoginError::Fault(_)))).await;
+        outcome
+    }
+
+    async fn log_in(&self, email: &EmailAddress, password: &Password) -> Result<TokenPair, LoginError> {
         let credential = self.store.find_credential(email).await.map_err(Fault::from)?;
         let stored = credential.as_ref().map(|credential| &credential.password_hash);
         let verification = verify_password(&self.pool, password, stored).await.map_err(Fault::from)?;

@@ -2,6 +2,8 @@
 
 use crate::auth::{Auth, TokenPair};
 use crate::error::Fault;
+use crate::limits::{Attempt, Outcome};
+use crate::origin::Origin;
 use crate::session::RotationAttempt;
 use crate::store::Rotation;
 use crate::token::refresh::RefreshToken;
@@ -29,8 +31,17 @@ impl Auth {
     /// # Errors
     ///
     /// [`RefreshError`]: refused, or the request could not be carried out.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<TokenPair, RefreshError> {
+    pub async fn refresh(&self, refresh_token: &str, origin: Origin<'_>) -> Result<TokenPair, RefreshError> {
+        // What was never a token asks nothing of the store and counts for nothing.
         let presented = RefreshToken::parse(refresh_token).map_err(|_| RefreshError::Invalid)?;
+        let attempt = Attempt::Refresh { address: origin.address };
+        let admission = self.admit(attempt).await?;
+        let outcome = self.rotate(&presented).await;
+        self.settle(admission, Outcome::of(&outcome, |error| matches!(error, RefreshError::Fault(_)))).await;
+        outcome
+    }
+
+    async fn rotate(&self, presented: &RefreshToken) -> Result<TokenPair, RefreshError> {
         let successor = presented.successor().map_err(Fault::from)?;
         let now = self.clock.now();
         let keeps_successor = !self.refresh_rules.reuse_grace.is_zero();

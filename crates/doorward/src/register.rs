@@ -3,6 +3,8 @@
 use crate::auth::{Auth, TokenPair};
 use crate::email::EmailAddress;
 use crate::error::Fault;
+use crate::limits::{Attempt, Outcome};
+use crate::origin::Origin;
 use crate::password::{NewPassword, hash_password};
 use crate::role::Role;
 use crate::store::UserCreation;
@@ -25,7 +27,20 @@ impl Auth {
     /// # Errors
     ///
     /// [`RegisterError`]: the address is taken, or the request could not be carried out.
-    pub async fn register(&self, email: EmailAddress, password: &NewPassword) -> Result<TokenPair, RegisterError> {
+    pub async fn register(
+        &self,
+        email: EmailAddress,
+        password: &NewPassword,
+        origin: Origin<'_>,
+    ) -> Result<TokenPair, RegisterError> {
+        let attempt = Attempt::Registration { address: origin.address };
+        let admission = self.admit(attempt).await?;
+        let outcome = self.open_account(email, password).await;
+        self.settle(admission, Outcome::of(&outcome, |error| matches!(error, RegisterError::Fault(_)))).await;
+        outcome
+    }
+
+    async fn open_account(&self, email: EmailAddress, password: &NewPassword) -> Result<TokenPair, RegisterError> {
         let now = self.clock.now();
         let new_user = self.new_user(email, password, Role::User).await?;
         let (session, refresh_token) = self.new_session(now)?;
@@ -49,7 +64,9 @@ impl Auth {
         email: EmailAddress,
         password: &NewPassword,
         role: Role,
+        origin: Origin<'_>,
     ) -> Result<User, RegisterError> {
+        let _ = origin;
         let new_user = self.new_user(email, password, role).await?;
         match self.store.create_user(new_user, None).await.map_err(Fault::from)? {
             UserCreation::Created(user) => {

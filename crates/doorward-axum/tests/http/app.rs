@@ -13,7 +13,7 @@ use doorward::password::{HashParameters, HashingPool, NewPassword, Password, Pas
 use doorward::session::RefreshRules;
 use doorward::testing::{MemoryStore, TestClock};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Auth, Role, Store};
+use doorward::{Auth, Origin, Role, Store};
 use doorward_axum::{RouterOptions, router};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -48,6 +48,16 @@ impl TestApp {
     }
 
     pub(crate) fn with(rules: RefreshRules, options: &RouterOptions) -> Self {
+        // What is limited has tests of its own; in the others everybody comes from one unknown address.
+        Self::made(rules, options, Auth::danger_without_limits)
+    }
+
+    /// With the limits that are on by default.
+    pub(crate) fn limited(options: &RouterOptions) -> Self {
+        Self::made(RefreshRules::default(), options, |auth| auth)
+    }
+
+    fn made(rules: RefreshRules, options: &RouterOptions, finish: impl FnOnce(Auth) -> Auth) -> Self {
         let store = Arc::new(MemoryStore::new());
         let clock = Arc::new(TestClock::default());
         let parameters = HashParameters::new(8, 1, 1).unwrap();
@@ -57,7 +67,7 @@ impl TestApp {
         let auth = Auth::new(Arc::clone(&store) as Arc<dyn Store>, pool, keyring)
             .with_clock(Arc::clone(&clock) as Arc<dyn doorward::Clock>)
             .with_refresh_rules(rules);
-        let auth = Arc::new(auth);
+        let auth = Arc::new(finish(auth));
         let router = router(Arc::clone(&auth), options);
         Self { auth, clock, store, router }
     }
@@ -116,7 +126,7 @@ impl TestApp {
         let address = EmailAddress::parse(email).unwrap();
         let password =
             NewPassword::new(Password::new(PASSWORD.to_owned()).unwrap(), PasswordPolicy::default()).unwrap();
-        self.auth.create_user(address, &password, Role::Admin).await.unwrap();
+        self.auth.create_user(address, &password, Role::Admin, Origin::operator()).await.unwrap();
         self.login(email).await
     }
 

@@ -6,6 +6,7 @@ mod app;
 mod bodies;
 mod embedding;
 mod headers;
+mod limits;
 mod login;
 mod matrix;
 mod me;

@@ -5,6 +5,7 @@ mod agreement;
 mod cluster;
 mod contract;
 mod failing;
+mod limits;
 mod migrating;
 mod story;
 mod together;

@@ -11,7 +11,8 @@ use crate::story::{count, open};
 async fn pending_migrations_are_told_without_touching_anything() {
     let database = Fresh::create().await;
     let pending = pending_migrations(database.url()).await.unwrap();
-    assert_eq!(pending.iter().map(ToString::to_string).collect::<Vec<_>>(), ["0001_users_and_sessions"]);
+    let names: Vec<_> = pending.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["0001_users_and_sessions", "0005_rate_limits"]);
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
     assert_eq!(count(&connect(database.url()).await, tables).await, 0);
     assert_eq!(migrate(database.url()).await.unwrap(), pending);
@@ -24,7 +25,7 @@ async fn without_leave_to_migrate_only_a_current_database_is_opened() {
     let database = Fresh::create().await;
     let open = || PostgresStore::open(database.url(), PostgresOptions { migrate: false, ..PostgresOptions::default() });
     let error = open().await.unwrap_err();
-    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 1 }), "{error:?}");
+    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 2 }), "{error:?}");
     migrate(database.url()).await.unwrap();
     open().await.unwrap().check().await.unwrap();
 }
@@ -93,6 +94,6 @@ async fn many_openings_at_once_migrate_once() {
         let url = database.url().to_owned();
         migrations.spawn(async move { migrate(&url).await.unwrap().len() });
     }
-    assert_eq!(migrations.join_all().await.into_iter().sum::<usize>(), 1);
+    assert_eq!(migrations.join_all().await.into_iter().sum::<usize>(), 2);
     open(&database).await.check().await.unwrap();
 }

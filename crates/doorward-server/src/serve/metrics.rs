@@ -15,6 +15,7 @@ use doorward::Auth;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -136,6 +137,7 @@ impl Collector for Readings {
         gauge(encoder, "uptime_seconds", "Time since the start", self.start.elapsed().as_secs_f64())?;
         gauge(encoder, "connections_open", "Connections open now", approximate(self.counts.open()))?;
         counter(encoder, "connections_refused", "Connections past max_connections", self.counts.refused())?;
+        refused_by_limits(encoder, &self.auth)?;
         counter(encoder, "requests_refused", "Requests past max_connections", self.counts.refused_requests())?;
         let hashing = self.auth.hashing_pool().statistics();
         gauge(encoder, "hashing_workers", "Threads that hash passwords", approximate(hashing.workers))?;
@@ -147,6 +149,15 @@ impl Collector for Readings {
         counter(encoder, "hashing_waited_seconds", "Time spent waiting, in all", hashing.waited.as_secs_f64())?;
         counter(encoder, "hashing_worked_seconds", "Time spent hashing, in all", hashing.worked.as_secs_f64())
     }
+}
+
+fn refused_by_limits(encoder: &mut DescriptorEncoder<'_>, auth: &Auth) -> fmt::Result {
+    let mut counters =
+        encoder.encode_descriptor("rate_limited", "Attempts refused by a limit", None, MetricType::Counter)?;
+    for (limit, refused) in auth.refused_by_limits() {
+        ConstCounter::new(refused).encode(counters.encode_family(&[("limit", limit.name())])?)?;
+    }
+    Ok(())
 }
 
 /// The number for a gauge, which knows no integers as large as `usize`.

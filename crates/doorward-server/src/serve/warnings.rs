@@ -17,8 +17,6 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     }
     if !settings.rate_limit_enabled {
         warnings.push("rate_limit_enabled is false: nobody is kept from guessing passwords".to_owned());
-    } else {
-        warnings.push("rate limits are not built yet: only the price of hashing slows guessing down".to_owned());
     }
     if settings.tls.is_none() && !settings.bind.ip().is_loopback() {
         warnings

@@ -192,7 +192,7 @@ pub static SETTINGS: [Setting; 24] = [
         key: "rate_limit_enabled",
         default: Some("true"),
         example: "true",
-        help: "Whether login, registration and recovery are limited (the limits are not built yet); false is for load tests",
+        help: "Whether login, registration and recovery are limited; false is for load tests",
         ..PLAIN
     },
     Setting {

@@ -17,6 +17,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const CHEAP: [&str; 6] =
     ["--password-hash-memory-kib", "64", "--password-hash-iterations", "1", "--password-hash-lanes", "1"];
 
+/// For tests that register or log in more often than anybody should.
+pub(crate) const UNLIMITED: [&str; 2] = ["--rate-limit-enabled", "false"];
+
 /// A folder in which the binary runs.
 pub(crate) struct Home(tempfile::TempDir);
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::application::{Home, Server};
+use crate::application::{Home, Server, UNLIMITED};
 use crate::client::{Client, PASSWORD};
 
 const CLIENTS: usize = 8;
@@ -36,9 +36,9 @@ fn killed_at_any_moment_it_keeps_its_word() {
     let home = Home::new();
     let (mut rotations, mut unanswered, mut applied) = (0, 0, 0);
     for round in 0..rounds {
-        let server = home.serve(&[]);
+        let server = home.serve(&UNLIMITED);
         let known = run_until_killed(server, round);
-        let server = home.serve(&[]);
+        let server = home.serve(&UNLIMITED);
         for knowledge in &known {
             rotations += knowledge.chain.len().saturating_sub(1);
             unanswered += usize::from(knowledge.in_flight);

@@ -10,6 +10,7 @@ mod command_line;
 mod contract_report;
 mod crash;
 mod http2;
+mod limits;
 mod on_postgresql;
 mod overload;
 mod races;

@@ -1,6 +1,6 @@
 //! Two nodes on one PostgreSQL database.
 
-use crate::application::{Home, Outcome, Server};
+use crate::application::{Home, Outcome, Server, UNLIMITED};
 use crate::client::PASSWORD;
 use crate::cluster::Fresh;
 use crate::races::{at_once, count};
@@ -29,7 +29,11 @@ impl Site {
     }
 
     fn node(&self) -> Server {
-        let arguments = [&SECRET[..], &["--database-url", self.database.url()]].concat();
+        self.node_with(&[])
+    }
+
+    fn node_with(&self, more: &[&str]) -> Server {
+        let arguments = [&SECRET[..], &["--database-url", self.database.url()], more].concat();
         self.home.serve(&arguments)
     }
 }
@@ -43,8 +47,11 @@ fn a_node_says_what_it_lacks() {
     }
     let refusal = site.run(&[&["users", "list"], &SECRET[..]].concat()).refused();
     assert!(refusal.contains("run `doorward migrate`"), "{refusal}");
-    assert_eq!(site.run(&["migrate", "--dry-run"]).done(), "would apply 0001_users_and_sessions\n");
-    assert_eq!(site.run(&["migrate"]).done(), "applied 0001_users_and_sessions\n");
+    assert_eq!(
+        site.run(&["migrate", "--dry-run"]).done(),
+        "would apply 0001_users_and_sessions\nwould apply 0005_rate_limits\n"
+    );
+    assert_eq!(site.run(&["migrate"]).done(), "applied 0001_users_and_sessions\napplied 0005_rate_limits\n");
     assert_eq!(site.run(&["migrate"]).done(), "nothing to do: the database is up to date\n");
     site.run(&[&["users", "list"], &SECRET[..]].concat()).done();
     assert!(!site.home.path().join("doorward-data").exists(), "nothing of this node's own is made");
@@ -89,8 +96,22 @@ fn sixty_uses_of_one_refresh_token_over_two_nodes_leave_no_live_successor() {
 #[test]
 fn forty_registrations_of_one_address_over_two_nodes_make_one_account() {
     let site = Site::migrated();
-    let nodes = [site.node(), site.node()];
+    let nodes = [site.node_with(&UNLIMITED), site.node_with(&UNLIMITED)];
     let clients = [nodes[0].client(), nodes[1].client()];
     let answers = at_once(40, |index| clients[index % 2].register("ada@example.com", PASSWORD));
     assert_eq!((count(&answers, 201, ""), count(&answers, 409, "AUTH_EMAIL_CONFLICT")), (1, 39));
+}
+
+#[test]
+fn guesses_over_two_nodes_are_counted_together() {
+    let site = Site::migrated();
+    let nodes = [site.node(), site.node()];
+    let clients = [nodes[0].client(), nodes[1].client()];
+    let answers = at_once(60, |index| clients[index % 2].login("ada@example.com", "a wrong guess"));
+    assert_eq!((count(&answers, 401, "AUTH_INVALID_CREDENTIALS"), count(&answers, 429, "RATE_LIMITED")), (5, 55));
+    // What one node has learnt the other knows.
+    let _ = clients[0].register("bob@example.com", PASSWORD);
+    for index in 0..20 {
+        assert_eq!(clients[index % 2].login("bob@example.com", PASSWORD).status, 200);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 
-use crate::application::Home;
+use crate::application::{Home, UNLIMITED};
 use crate::client::{Answer, PASSWORD};
 
 pub(crate) fn at_once(count: usize, act: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
@@ -62,7 +62,7 @@ fn within_the_grace_window_fifty_uses_get_one_and_the_same_successor() {
 #[test]
 fn fifty_registrations_of_one_address_make_one_account() {
     let home = Home::new();
-    let server = home.serve(&[]);
+    let server = home.serve(&UNLIMITED);
     let client = server.client();
     for round in 0..5 {
         let spellings = [format!("ada{round}@example.com"), format!("ADA{round}@Example.com")];
@@ -74,7 +74,7 @@ fn fifty_registrations_of_one_address_make_one_account() {
 #[test]
 fn a_refresh_and_a_logout_at_once_leave_no_live_token() {
     let home = Home::new();
-    let server = home.serve(&[]);
+    let server = home.serve(&UNLIMITED);
     let client = server.client();
     for round in 0..20 {
         let tokens = client.register(&format!("u{round}@example.com"), PASSWORD).tokens();

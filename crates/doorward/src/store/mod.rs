@@ -4,9 +4,12 @@
 //! [`user::decide_activation`](crate::user::decide_activation)), the store applies: in one atomic step,
 //! durable before the method returns. `testing::contract` is the suite that every store must pass.
 
+pub mod limits;
+
 use std::error::Error;
 use std::fmt::Debug;
 
+pub use self::limits::LimitStore;
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::password::PasswordHash;
@@ -41,7 +44,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 
 /// Keeps users and sessions.
 #[async_trait::async_trait]
-pub trait Store: Debug + Send + Sync {
+pub trait Store: LimitStore + Debug + Send + Sync {
     /// Makes an account and, with it, its first session when one is given.
     async fn create_user(&self, user: NewUser, session: Option<NewSession>) -> StoreResult<UserCreation>;
 

@@ -54,7 +54,7 @@ impl<'a> Play<'a> {
     }
 
     async fn step(&mut self, (what, first, second): Step) -> String {
-        match what % 16 {
+        match what % 20 {
             0 | 1 => self.create_user(first, second).await,
             2 | 3 => self.open_session(first, second).await,
             4..=7 => self.rotate(first, second).await,
@@ -64,6 +64,7 @@ impl<'a> Play<'a> {
             11 | 12 => self.wait(first),
             13 => self.list(first, second).await,
             14 => self.read_endings().await,
+            15..=18 => super::limits::play(self.store, self.now, first, second).await,
             _ => self.purge(first).await,
         }
     }

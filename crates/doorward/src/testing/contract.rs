@@ -12,6 +12,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use super::limits::{
+    a_limit_gives_its_burst_and_then_its_rate, an_attempt_is_charged_to_all_keys_or_to_none,
+    limits_that_remember_nothing_are_purged, the_familiar_are_charged_apart, waits_double_up_to_their_bound,
+    what_is_given_back_was_never_charged,
+};
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::password::PasswordHash;
@@ -48,6 +53,12 @@ macro_rules! store_contract {
             endings_are_read_from_a_position_on,
             the_dead_are_purged_and_the_living_kept,
             a_closed_store_refuses,
+            a_limit_gives_its_burst_and_then_its_rate,
+            waits_double_up_to_their_bound,
+            an_attempt_is_charged_to_all_keys_or_to_none,
+            what_is_given_back_was_never_charged,
+            the_familiar_are_charged_apart,
+            limits_that_remember_nothing_are_purged,
         );
     };
     (@cases $make:expr, $run:expr, $($case:ident),* $(,)?) => {

@@ -5,9 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
+use crate::limits::MemoryLimits;
 use crate::revocation::{Ending, EndingKind, EndingPosition};
 use crate::role::Role;
 use crate::session::{Decision, EndReason, Ended, NewSession, RotationAttempt, Session, SessionId, decide};
+use crate::store::limits::{Admittance, ChargedAttempt, LimitStore, Settlement};
 use crate::store::{
     Activation, Rotation, SessionOpening, Store, StoreError, StoreResult, UserCreation, UserPage, UserQuery,
     VerifiedLogin,
@@ -19,6 +21,7 @@ use crate::user::{ActivationDecision, Credential, CredentialVersion, NewUser, Us
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    limits: MemoryLimits,
 }
 
 #[derive(Debug, Default)]
@@ -225,6 +228,23 @@ impl Store for MemoryStore {
 
     async fn close(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).is_closed = true;
+    }
+}
+
+#[async_trait::async_trait]
+impl LimitStore for MemoryStore {
+    async fn take_limits(&self, attempt: &ChargedAttempt, now: Timestamp) -> StoreResult<Admittance> {
+        self.state().map(drop)?;
+        Ok(self.limits.take(attempt, now))
+    }
+
+    async fn settle_limits(&self, settlement: &Settlement, now: Timestamp) -> StoreResult<()> {
+        self.limits.settle(settlement, now);
+        Ok(())
+    }
+
+    async fn purge_limits(&self, now: Timestamp, limit: u32) -> StoreResult<u64> {
+        Ok(self.limits.purge(now, limit))
     }
 }
 

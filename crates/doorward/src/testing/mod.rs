@@ -8,6 +8,8 @@ pub mod agreement;
 mod clock;
 #[doc(hidden)]
 pub mod contract;
+#[doc(hidden)]
+pub mod limits;
 mod memory;
 
 pub use clock::TestClock;

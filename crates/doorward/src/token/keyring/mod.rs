@@ -102,6 +102,12 @@ impl Keyring {
         &self.current
     }
 
+    /// A key for another purpose: the same wherever the current secret is, and nothing learnt from it leads back to
+    /// the secret. No signed text begins like a label, which has spaces.
+    pub(crate) fn derived(&self, label: &[u8]) -> [u8; MAC_LENGTH] {
+        self.current.keyed.clone().chain_update(label).finalize().into_bytes().into()
+    }
+
     /// Every key that verifies, the current one first.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &SigningKey> {
         std::iter::once(&self.current).chain(&self.previous)

@@ -1,0 +1,1 @@
+-- PostgreSQL's alone: here the process that serves counts in its own memory.

@@ -1,0 +1,163 @@
+//! Which limits an attempt is charged to, and what it gets back.
+
+use std::net::IpAddr;
+
+use super::Outcome;
+use super::key::{LimitKey, LimitKeys, Network};
+use super::rule::Rule;
+use super::rules::{Limit, LimitRules};
+use crate::clock::Timestamp;
+use crate::store::limits::{Applies, Charge, ChargedAttempt, Settlement};
+
+/// Something that is limited, and who tries it from where. The account is the
+/// [key](crate::EmailAddress::key) of an address, whether or not anybody has it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Attempt<'a> {
+    /// A password for an account: at login, and wherever a person proves who they are once more.
+    Password {
+        /// Whose password it would be.
+        account: &'a str,
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
+    /// A registration.
+    Registration {
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
+    /// A refresh token.
+    Refresh {
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
+    /// A request to recover an account.
+    Recovery {
+        /// Which.
+        account: &'a str,
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
+    /// A code for an account: from a message, an app or a printed list.
+    Code {
+        /// Whose code it would be.
+        account: &'a str,
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
+}
+
+/// What a success gets back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnSuccess {
+    /// Nothing: the limit counts every attempt.
+    Keep,
+    /// Its own charge.
+    GiveBack,
+    /// Every debt of the key, which makes the sender familiar.
+    Forget,
+}
+
+use Applies::{Always, ToFamiliar, ToStrangers};
+use OnSuccess::{Forget, GiveBack, Keep};
+
+impl Attempt<'_> {
+    /// Whom each limit counts, and what a success gets back.
+    pub(super) fn charge(&self, keys: &LimitKeys, rules: &LimitRules) -> Charged {
+        let mut charged = Charged::nothing();
+        let mut add = |limit, key, applies, on_success| charged.add((limit, key), rules, applies, on_success);
+        let network = |limit, address| keys.of_network(limit, Network::of(address));
+        match *self {
+            Self::Password { account, address } => {
+                let pair = keys.of_pair(Limit::LoginPair, Network::of(address), account);
+                add(Limit::LoginNetwork, network(Limit::LoginNetwork, address), ToStrangers, GiveBack);
+                add(Limit::LoginFamiliar, network(Limit::LoginFamiliar, address), ToFamiliar, Keep);
+                add(Limit::LoginAccount, keys.of_account(Limit::LoginAccount, account), ToStrangers, GiveBack);
+                add(Limit::LoginPair, pair, Always, Forget);
+                charged.attempt.familiar = Some(pair);
+            }
+            Self::Registration { address } => {
+                add(Limit::Registration, network(Limit::Registration, address), Always, Keep);
+            }
+            Self::Refresh { address } => add(Limit::Refresh, network(Limit::Refresh, address), Always, GiveBack),
+            Self::Recovery { account, address } => {
+                add(Limit::RecoveryNetwork, network(Limit::RecoveryNetwork, address), Always, Keep);
+                add(Limit::RecoveryAccount, keys.of_account(Limit::RecoveryAccount, account), Always, Keep);
+            }
+            Self::Code { account, address } => {
+                add(Limit::CodeNetwork, network(Limit::CodeNetwork, address), Always, GiveBack);
+                add(Limit::CodeAccount, keys.of_account(Limit::CodeAccount, account), Always, GiveBack);
+            }
+        }
+        charged
+    }
+
+    /// Whether each process counts on its own.
+    pub(super) const fn is_counted_here(&self) -> bool {
+        matches!(self, Self::Refresh { .. })
+    }
+}
+
+/// An attempt with its charges, and for each its limit and what a success gets back.
+#[derive(Debug)]
+pub(super) struct Charged {
+    pub(super) attempt: ChargedAttempt,
+    made: Vec<(Limit, OnSuccess)>,
+}
+
+impl Charged {
+    const fn nothing() -> Self {
+        Self { attempt: ChargedAttempt { familiar: None, charges: Vec::new() }, made: Vec::new() }
+    }
+
+    fn add(&mut self, (limit, key): (Limit, LimitKey), rules: &LimitRules, applies: Applies, on_success: OnSuccess) {
+        self.attempt.charges.push(Charge { key, rule: *rules.rule(limit), applies });
+        self.made.push((limit, on_success));
+    }
+
+    pub(super) fn limit(&self, charge: usize) -> Limit {
+        self.made.get(charge).map_or(Limit::LoginNetwork, |(limit, _)| *limit)
+    }
+
+    pub(super) fn admitted(self, is_familiar: bool, familiar_until: Timestamp) -> Admission {
+        let charges = self.attempt.charges.into_iter().zip(self.made);
+        let made = charges.filter(|(charge, _)| charge.applies.holds(is_familiar));
+        let made: Vec<_> =
+            made.map(|(charge, (limit, on_success))| (charge.key, charge.rule, limit, on_success)).collect();
+        Admission { made, familiar_until }
+    }
+}
+
+/// The leave to go on with an attempt. Whatever comes of it, [`Auth::settle`](crate::Auth::settle) is to be told.
+#[derive(Debug)]
+#[must_use = "settle it when the outcome is known"]
+pub struct Admission {
+    made: Vec<(LimitKey, Rule, Limit, OnSuccess)>,
+    familiar_until: Timestamp,
+}
+
+impl Admission {
+    /// Where nothing is limited.
+    pub(super) const fn uncounted() -> Self {
+        Self { made: Vec::new(), familiar_until: Timestamp::from_micros(0) }
+    }
+
+    pub(super) fn is_counted_here(&self) -> bool {
+        self.made.iter().all(|(.., limit, _)| *limit == Limit::Refresh)
+    }
+
+    /// What the outcome takes back, if anything.
+    pub(super) fn settlement(&self, outcome: Outcome) -> Option<Settlement> {
+        let mut settlement = Settlement::default();
+        for (key, rule, _, on_success) in &self.made {
+            match (outcome, on_success) {
+                (Outcome::Failed, _) | (Outcome::Succeeded, Keep) => {}
+                (Outcome::Succeeded, Forget) => settlement.familiar = Some((*key, self.familiar_until)),
+                (Outcome::NotCarriedOut, _) | (Outcome::Succeeded, GiveBack) => {
+                    settlement.give_back.push((*key, *rule));
+                }
+            }
+        }
+        (settlement.familiar.is_some() || !settlement.give_back.is_empty()).then_some(settlement)
+    }
+}

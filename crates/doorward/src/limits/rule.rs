@@ -1,0 +1,237 @@
+//! What a rule says of one more attempt. Pure: no clock, no store.
+//!
+//! Every attempt is a debt that is forgiven with time, one each `forgiven_every`, so a key needs no list of
+//! moments: the one at which it owes nothing any more tells how much it owes now (the generic cell rate
+//! algorithm, ITU-T I.371).
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// How many attempts one key has, and how it gets more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Attempts that may follow each other without a wait. 1 at least.
+    pub burst: u32,
+    /// The time after which one attempt is forgiven. Not zero.
+    pub forgiven_every: Duration,
+    /// What follows when the burst is used up.
+    pub beyond: Beyond,
+}
+
+/// What follows when the burst is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// One attempt each time that one is forgiven: a steady rate.
+    Steady,
+    /// A wait that doubles with every attempt that is not forgiven yet.
+    Doubling {
+        /// The wait after the last attempt of the burst.
+        first: Duration,
+        /// The longest wait: nobody is ever told to wait longer.
+        longest: Duration,
+    },
+}
+
+/// What is remembered of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitState {
+    /// When everything is forgiven.
+    pub forgiven_at: Timestamp,
+    /// When the next attempt may come.
+    pub free_at: Timestamp,
+}
+
+/// What a rule says of one more attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may go on; this is what to remember.
+    Allowed(LimitState),
+    /// It comes too early by so much. Nothing is to be remembered.
+    Refused(Duration),
+}
+
+/// More doublings than this change nothing any more: every further attempt is forgotten at once.
+const MOST_DOUBLINGS: u32 = 16;
+/// A wait that is longer than the rule's longest by more than this was noted by a clock that ran ahead, and counts
+/// for nothing: no jump of a clock keeps anybody out for ever.
+pub const CLOCK_MARGIN: Duration = Duration::from_secs(60 * 60);
+
+impl Rule {
+    /// A steady rate behind a burst.
+    pub const fn steady(burst: u32, forgiven_every: Duration) -> Self {
+        Self { burst, forgiven_every, beyond: Beyond::Steady }
+    }
+
+    /// A wait from `first` to `longest` behind a burst, doubling. One attempt is forgiven each `longest`.
+    pub const fn doubling(burst: u32, first: Duration, longest: Duration) -> Self {
+        Self { burst, forgiven_every: longest, beyond: Beyond::Doubling { first, longest } }
+    }
+
+    /// The longest wait that anybody is told.
+    pub const fn longest_wait(&self) -> Duration {
+        match self.beyond {
+            Beyond::Steady => self.forgiven_every,
+            Beyond::Doubling { longest, .. } => longest,
+        }
+    }
+
+    /// The time after which everything is forgiven whatever was done.
+    pub const fn longest_memory(&self) -> Duration {
+        let attempts = match self.beyond {
+            Beyond::Steady => self.burst,
+            Beyond::Doubling { .. } => self.burst.saturating_add(MOST_DOUBLINGS),
+        };
+        self.forgiven_every.saturating_mul(attempts)
+    }
+}
+
+impl LimitState {
+    /// A key of which nothing is known.
+    pub const CLEAN: Self = Self { forgiven_at: Timestamp::from_micros(0), free_at: Timestamp::from_micros(0) };
+
+    /// Whether nothing is left to remember.
+    pub fn is_clean(self, now: Timestamp) -> bool {
+        self.forgiven_at <= now && self.free_at <= now
+    }
+}
+
+/// Decides about one more attempt of a key in `state`.
+pub fn decide(state: LimitState, now: Timestamp, rule: &Rule) -> Verdict {
+    let longest = rule.longest_wait();
+    if state.free_at > now && state.free_at <= now.plus(longest).plus(CLOCK_MARGIN) {
+        return Verdict::Refused(state.free_at.distance(now).min(longest));
+    }
+    let forgiven_at = state.forgiven_at.max(now).plus(rule.forgiven_every).min(now.plus(rule.longest_memory()));
+    let free_at = match rule.beyond {
+        Beyond::Steady => forgiven_at.minus(rule.forgiven_every.saturating_mul(rule.burst)).plus(rule.forgiven_every),
+        Beyond::Doubling { first, longest } => {
+            let owed = owed(forgiven_at, now, rule);
+            if owed < rule.burst { now } else { now.plus(wait(owed - rule.burst, first, longest)) }
+        }
+    };
+    Verdict::Allowed(LimitState { forgiven_at, free_at })
+}
+
+/// Takes one attempt back, as if it had not been made. A wait that others have earned meanwhile stays.
+pub fn give_back(state: LimitState, now: Timestamp, rule: &Rule) -> LimitState {
+    let forgiven_at = state.forgiven_at.minus(rule.forgiven_every);
+    let free_at = match rule.beyond {
+        Beyond::Steady => state.free_at.minus(rule.forgiven_every),
+        Beyond::Doubling { .. } if owed(forgiven_at, now, rule) < rule.burst => state.free_at.min(now),
+        Beyond::Doubling { .. } => state.free_at,
+    };
+    LimitState { forgiven_at, free_at }
+}
+
+/// How many attempts are not wholly forgiven.
+fn owed(forgiven_at: Timestamp, now: Timestamp, rule: &Rule) -> u32 {
+    let debt = forgiven_at.micros().saturating_sub(now.micros()).max(0).unsigned_abs();
+    let each = u64::try_from(rule.forgiven_every.as_micros()).unwrap_or(u64::MAX).max(1);
+    u32::try_from(debt.div_ceil(each)).unwrap_or(u32::MAX)
+}
+
+fn wait(doublings: u32, first: Duration, longest: Duration) -> Duration {
+    first.saturating_mul(1 << doublings.min(MOST_DOUBLINGS)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const STEADY: Rule = Rule { burst: 3, forgiven_every: Duration::from_secs(10), beyond: Beyond::Steady };
+    const GROWING: Rule = Rule {
+        burst: 2,
+        forgiven_every: Duration::from_secs(100),
+        beyond: Beyond::Doubling { first: Duration::from_secs(5), longest: Duration::from_secs(30) },
+    };
+
+    /// The waits that somebody meets who tries again as soon as may be.
+    fn waits(rule: &Rule, attempts: usize) -> Vec<u64> {
+        let (mut state, mut now) = (LimitState::CLEAN, START);
+        let mut waits = Vec::new();
+        while waits.len() < attempts {
+            let Verdict::Allowed(next) = decide(state, now, rule) else { unreachable!() };
+            let wait = if next.free_at > now { next.free_at.distance(now) } else { Duration::ZERO };
+            waits.push(wait.as_secs());
+            (state, now) = (next, now.plus(wait));
+        }
+        waits
+    }
+
+    #[test]
+    fn a_steady_rule_gives_a_burst_and_then_a_rate() {
+        assert_eq!(waits(&STEADY, 6), [0, 0, 10, 10, 10, 10]);
+    }
+
+    #[test]
+    fn a_doubling_rule_lets_the_wait_grow_to_its_bound() {
+        assert_eq!(waits(&GROWING, 7), [0, 5, 10, 20, 30, 30, 30]);
+    }
+
+    #[test]
+    fn who_comes_early_is_told_how_early_and_owes_no_more_for_it() {
+        let mut state = LimitState::CLEAN;
+        for _ in 0..3 {
+            let Verdict::Allowed(next) = decide(state, START, &STEADY) else { unreachable!() };
+            state = next;
+        }
+        for _ in 0..3 {
+            assert_eq!(decide(state, START, &STEADY), Verdict::Refused(Duration::from_secs(10)));
+        }
+        let later = START.plus(Duration::from_secs(10));
+        assert!(matches!(decide(state, later, &STEADY), Verdict::Allowed(_)));
+    }
+
+    #[test]
+    fn all_is_forgiven_with_time() {
+        let Verdict::Allowed(state) = decide(LimitState::CLEAN, START, &GROWING) else { unreachable!() };
+        assert!(!state.is_clean(START.plus(Duration::from_secs(99))));
+        assert!(state.is_clean(START.plus(Duration::from_secs(100))));
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_keeps_nobody_out_for_ever() {
+        for rule in [STEADY, GROWING] {
+            let mut state = LimitState::CLEAN;
+            for _ in 0..3 {
+                if let Verdict::Allowed(next) = decide(state, START, &rule) {
+                    state = next;
+                }
+            }
+            let shortly_before = START.minus(Duration::from_secs(60));
+            assert_eq!(decide(state, shortly_before, &rule), Verdict::Refused(rule.longest_wait()));
+            let long_before = START.minus(Duration::from_secs(365 * 24 * 60 * 60));
+            let Verdict::Allowed(state) = decide(state, long_before, &rule) else { unreachable!() };
+            assert!(state.is_clean(long_before.plus(rule.longest_memory())));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_given_back_was_never_taken(tries in 0_u32..8, doubling: bool) {
+            let rule = if doubling { GROWING } else { STEADY };
+            let mut state = LimitState::CLEAN;
+            for _ in 0..tries {
+                if let Verdict::Allowed(next) = decide(state, START, &rule) { state = next; }
+            }
+            if let Verdict::Allowed(taken) = decide(state, START, &rule) {
+                let back = give_back(taken, START, &rule);
+                prop_assert!(matches!(decide(back, START, &rule), Verdict::Allowed(again) if again == taken));
+            }
+        }
+
+        #[test]
+        fn no_more_than_the_burst_and_the_rate_get_through(gaps in prop::collection::vec(0_u64..30, 1..200)) {
+            let (mut state, mut now, mut through) = (LimitState::CLEAN, START, 0);
+            for gap in gaps {
+                now = now.plus(Duration::from_secs(gap));
+                if let Verdict::Allowed(next) = decide(state, now, &STEADY) { (state, through) = (next, through + 1); }
+            }
+            prop_assert!(through <= 3 + now.distance(START).as_secs() / 10, "{through} in {:?}", now.distance(START));
+        }
+    }
+}
