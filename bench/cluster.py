@@ -151,6 +151,8 @@ class Node:
     def __init__(self, program, url, *arguments, port=0, tls=None, secret=SECRET, previous=""):
         self.home = tempfile.mkdtemp(prefix="node-")
         command = [program, "serve", f"--bind=127.0.0.1:{port}", "--log-format=json", "--metrics-bind=127.0.0.1:0"]
+        # Everybody comes from one address here.
+        command += ["--rate-limit-enabled=false"]
         if tls:
             command += [f"--tls-certificate-file={tls}/tls.pem", f"--tls-key-file={tls}/tls.key"]
         environment = {"DATABASE_URL": url, "SECRET_KEY": secret, "SECRET_KEY_PREVIOUS": previous}
@@ -161,9 +163,11 @@ class Node:
         self.events = collections.Counter()
         self.address = self.metrics_address = None
         self.tls = tls
-        threading.Thread(target=self.read_log, daemon=True).start()
+        reader = threading.Thread(target=self.read_log, daemon=True)
+        reader.start()
         wait_until(lambda: self.address or self.process.poll() is not None, what="a node's start")
         if self.address is None:
+            reader.join(timeout=5)
             raise AssertionError(f"a node did not start: {list(self.log)}")
 
     def read_log(self):

@@ -77,8 +77,11 @@ mod tests {
     fn a_url_is_taken_apart_by_its_hosts() {
         for (url, expected) in [
             ("postgres://db", &["postgres://db"][..]),
-            ("postgres://a,b:2/x?y=c,d", &["postgres://a/x?y=c,d", "postgres://b:2/x?y=c,d"]),
-            ("postgresql://ada:p%2Cw@a:1,b?z", &["postgresql://ada:p%2Cw@a:1?z", "postgresql://ada:p%2Cw@b?z"]),
+            ("postgres://a,b:2/x?options=c,d", &["postgres://a/x?options=c,d", "postgres://b:2/x?options=c,d"]),
+            (
+                "postgresql://ada:p%2Cw@a:1,b?user=z",
+                &["postgresql://ada:p%2Cw@a:1?user=z", "postgresql://ada:p%2Cw@b?user=z"],
+            ),
             ("postgres://ada:p,w@%2Frun,[::1]:5/x", &["postgres://ada:p,w@%2Frun/x", "postgres://ada:p,w@[::1]:5/x"]),
         ] {
             assert_eq!(each(url), expected);

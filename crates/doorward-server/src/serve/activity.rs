@@ -64,6 +64,13 @@ impl Activity {
         UnderWay(Arc::clone(self))
     }
 
+    /// Whether a head has begun or, on a new connection, is about to. HTTP/2 has its own way to say which
+    /// requests are still answered.
+    pub(super) fn expects_head(&self) -> bool {
+        let state = self.state();
+        self.bytes_begin_requests && state.under_way == 0 && state.awaited == Awaited::Head
+    }
+
     /// Resolves when the connection has had its time.
     pub(super) async fn run_out(&self) {
         // A deadline is never less than this away when it is set: looking as often misses none.

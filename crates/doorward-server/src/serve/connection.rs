@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
@@ -47,7 +47,8 @@ const SEND_BUFFER: usize = 64 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long written bytes may stay unacknowledged, a peer that reads nothing included (RFC 5482).
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection that had its time may take to say goodbye.
+/// How long a connection that had its time may take to say goodbye, and one whose request is on its way
+/// when it is time to stop.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// For a year browsers come by TLS only (RFC 6797).
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -78,15 +79,20 @@ impl Edge {
     }
 
     /// Serves one connection until it ends, has had its time, or `stop` changes and its requests are done.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<()>) {
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<()>) {
         // Without these options a connection is slower to answer or to be given up, but still good.
         let _ = stream.set_nodelay(true);
         #[cfg(target_os = "linux")]
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_TIMEOUT));
         let Some(tls) = &self.tls else { return self.serve_http1(stream, peer, stop).await };
+        let mut handshake = pin!(timeout(self.patience.header, tls.accept(stream)));
+        let mut stopping = stop.clone();
         let handshake = tokio::select! {
-            handshake = timeout(self.patience.header, tls.accept(stream)) => handshake,
-            _ = stop.changed() => return,
+            handshake = &mut handshake => handshake,
+            _ = stopping.changed() => match timeout(FAREWELL, handshake).await {
+                Ok(handshake) => handshake,
+                Err(_) => return,
+            },
         };
         match handshake {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
@@ -188,6 +194,7 @@ async fn supervise<C>(
 {
     let mut connection = pin!(connection);
     let mut is_stopping = false;
+    let mut end_at = None;
     loop {
         tokio::select! {
             outcome = &mut connection => {
@@ -198,6 +205,12 @@ async fn supervise<C>(
             }
             _ = stop.changed(), if !is_stopping => {
                 is_stopping = true;
+                // A request that is on its way would be cut off otherwise, though nobody refused it.
+                let patience = if activity.expects_head() { FAREWELL } else { Duration::ZERO };
+                end_at = Some(Instant::now() + patience);
+            }
+            () = until(end_at), if end_at.is_some() => {
+                end_at = None;
                 begin_end(connection.as_mut());
             }
             () = activity.run_out() => {
@@ -206,5 +219,11 @@ async fn supervise<C>(
                 return;
             }
         }
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    if let Some(moment) = moment {
+        tokio::time::sleep_until(moment).await;
     }
 }

@@ -1,6 +1,7 @@
 //! Connections: accepted up to a bound, cut when they dawdle, drained at the end.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +17,8 @@ use super::connection::{Edge, OVERLOADED};
 
 /// The pause when the system gives no more file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many connections that the system had let in are still taken at the end: as many as it keeps waiting.
+const LAST_ACCEPTED: usize = 1024;
 /// The least time between two log lines about refused connections.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -109,29 +112,29 @@ impl Connections {
         let edge = Arc::new(Edge::new(router, self.tls.take(), self.patience, self.counts()));
         tokio::select! {
             () = stop => {}
-            () = self.accept(listener, edge) => {}
+            () = self.accept(&listener, &edge) => {}
+        }
+        // Those that the system has let in already: closing the listener would cut them off.
+        if let Ok(listener) = listener.into_std() {
+            for (stream, peer) in std::iter::from_fn(|| listener.accept().ok()).take(LAST_ACCEPTED) {
+                if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                    self.admit(&edge, stream, peer);
+                }
+            }
         }
         StillOpen(self.stop)
     }
 
-    async fn accept(&self, listener: TcpListener, edge: Arc<Edge>) {
+    async fn accept(&self, listener: &TcpListener, edge: &Arc<Edge>) {
         let mut warned_at: Option<Instant> = None;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-                        self.refuse(stream, edge.speaks_tls());
-                        if warned_at.is_none_or(|moment| moment.elapsed() > WARNING_INTERVAL) {
-                            warned_at = Some(Instant::now());
-                            tracing::warn!(event = "connections_refused", "max_connections are open: refusing more");
-                        }
-                        continue;
-                    };
-                    let serving = Arc::clone(&edge).serve(stream, peer, self.stop.subscribe());
-                    tokio::spawn(async move {
-                        serving.await;
-                        drop(permit);
-                    });
+                    let is_admitted = self.admit(edge, stream, peer);
+                    if !is_admitted && warned_at.is_none_or(|moment| moment.elapsed() > WARNING_INTERVAL) {
+                        warned_at = Some(Instant::now());
+                        tracing::warn!(event = "connections_refused", "max_connections are open: refusing more");
+                    }
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -140,6 +143,20 @@ impl Connections {
                 }
             }
         }
+    }
+
+    /// Whether there was a place for the connection, which is served then.
+    fn admit(&self, edge: &Arc<Edge>, stream: TcpStream, peer: SocketAddr) -> bool {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            self.refuse(stream, edge.speaks_tls());
+            return false;
+        };
+        let serving = Arc::clone(edge).serve(stream, peer, self.stop.subscribe());
+        tokio::spawn(async move {
+            serving.await;
+            drop(permit);
+        });
+        true
     }
 
     /// Answers without reading. The socket takes these few bytes at once or the client goes without; one
