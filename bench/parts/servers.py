@@ -51,7 +51,7 @@ def install():
         (python / "done").touch()
     node = PEERS / "node"
     node.mkdir(parents=True, exist_ok=True)
-    for file in ["package.json", "package-lock.json", "server.mjs"]:
+    for file in ["package.json", "package-lock.json", "server.mjs", "argon2.mjs"]:
         shutil.copy(BENCH / "peers/better-auth" / file, node)
     if not (node / "done").exists():
         subprocess.run(["npm", "ci", "--silent", "--omit=dev"], cwd=node, check=True)
