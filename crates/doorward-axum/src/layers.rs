@@ -24,6 +24,7 @@ use tracing::Instrument;
 use crate::body;
 use crate::client_address::{self, TrustedProxies};
 use crate::error::ApiError;
+use crate::request_origin::RequestId;
 use crate::router::RouterOptions;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -75,6 +76,7 @@ async fn observe(State(context): State<Arc<Context>>, mut request: Request, next
     let id = context.ids.of(request.headers());
     let client =
         client_address::peer(request.extensions()).map(|peer| context.trusted_proxies.client(peer, request.headers()));
+    request.extensions_mut().insert(RequestId(id.clone()));
     if let Some(client) = client {
         request.extensions_mut().insert(client);
     }

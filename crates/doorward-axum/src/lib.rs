@@ -30,6 +30,7 @@
 //! * [`routes`]: the routes alone, to merge into an application.
 //! * [`CurrentUser`], [`AdminUser`]: what a handler asks for; [`require_user`], [`require_admin`]: the
 //!   same for a whole group of routes.
+//! * [`RequestOrigin`]: where a request came from, for the use cases of [`doorward::Auth`].
 //! * [`ApiError`]: the error shape, for the application's own errors too.
 
 mod access;
@@ -39,6 +40,7 @@ mod error;
 mod json;
 mod layers;
 mod query;
+mod request_origin;
 mod router;
 mod routes;
 mod schemas;
@@ -50,6 +52,7 @@ pub use client_address::{ClientAddress, TrustedProxies};
 pub use error::ApiError;
 pub use json::Json;
 pub use layers::with_layers;
+pub use request_origin::RequestOrigin;
 pub use router::{RouterOptions, router, routes};
 pub use schemas::{
     AdminUserResponse, LoginRequest, RefreshRequest, TokenResponse, UserCreate, UserPageResponse, UserResponse,

@@ -3,6 +3,7 @@
 use crate::auth::Auth;
 use crate::email::EmailAddress;
 use crate::error::Fault;
+use crate::origin::Origin;
 use crate::role::Role;
 use crate::store::{Activation, UserPage, UserQuery};
 use crate::user::{User, UserId};
@@ -27,8 +28,8 @@ impl Auth {
     /// # Errors
     ///
     /// [`AdminError`]: no such user, an administrator, or the request could not be carried out.
-    pub async fn deactivate(&self, id: UserId) -> Result<User, AdminError> {
-        self.set_active(id, false).await
+    pub async fn deactivate(&self, id: UserId, origin: Origin<'_>) -> Result<User, AdminError> {
+        self.set_active(id, false, origin).await
     }
 
     /// Reactivates an account. Sessions and tokens from before stay dead. Idempotent.
@@ -36,8 +37,8 @@ impl Auth {
     /// # Errors
     ///
     /// [`AdminError`]: no such user, or the request could not be carried out.
-    pub async fn reactivate(&self, id: UserId) -> Result<User, AdminError> {
-        self.set_active(id, true).await
+    pub async fn reactivate(&self, id: UserId, origin: Origin<'_>) -> Result<User, AdminError> {
+        self.set_active(id, true, origin).await
     }
 
     /// Gives a user another role, in force at once whatever their access tokens say.
@@ -45,7 +46,8 @@ impl Auth {
     /// # Errors
     ///
     /// [`AdminError`]: no such user, or the request could not be carried out.
-    pub async fn set_role(&self, id: UserId, role: Role) -> Result<User, AdminError> {
+    pub async fn set_role(&self, id: UserId, role: Role, origin: Origin<'_>) -> Result<User, AdminError> {
+        let _ = origin;
         let user = self.store.set_role(id, role, self.clock.now()).await.map_err(Fault::from)?;
         let user = user.ok_or(AdminError::UserNotFound)?;
         tracing::warn!(event = "role_set", user_id = %id, role = %role);
@@ -80,7 +82,8 @@ impl Auth {
         Ok(self.store.find_credential(email).await?.map(|credential| credential.user))
     }
 
-    async fn set_active(&self, id: UserId, active: bool) -> Result<User, AdminError> {
+    async fn set_active(&self, id: UserId, active: bool, origin: Origin<'_>) -> Result<User, AdminError> {
+        let _ = origin;
         match self.store.set_active(id, active, self.clock.now()).await.map_err(Fault::from)? {
             Activation::Done(user) => {
                 let event = if active { "user_reactivated" } else { "user_deactivated" };

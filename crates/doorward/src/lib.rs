@@ -10,7 +10,7 @@
 //! use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
 //! use doorward::testing::MemoryStore;
 //! use doorward::token::keyring::{Keyring, SecretKey};
-//! use doorward::{Auth, EmailAddress};
+//! use doorward::{Auth, EmailAddress, Origin};
 //!
 //! # pollster::block_on(async {
 //! let keyring = Keyring::new(SecretKey::new("kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP")?, Vec::new());
@@ -19,11 +19,11 @@
 //!
 //! let email = EmailAddress::parse("ada@example.com")?;
 //! let password = Password::new("correct horse battery staple".to_owned())?;
-//! let tokens = auth.register(email, &NewPassword::new(password, PasswordPolicy::default())?).await?;
+//! let tokens = auth.register(email, &NewPassword::new(password, PasswordPolicy::default())?, Origin::unknown()).await?;
 //!
 //! let who = auth.authenticate(tokens.access_token.reveal()).await?;
-//! let next = auth.refresh(&tokens.refresh_token.reveal()).await?;
-//! auth.logout(&next.refresh_token.reveal()).await?;
+//! let next = auth.refresh(&tokens.refresh_token.reveal(), Origin::unknown()).await?;
+//! auth.logout(&next.refresh_token.reveal(), Origin::unknown()).await?;
 //! assert!(auth.authenticate(tokens.access_token.reveal()).await.is_err());
 //! # assert_eq!(who.user_id.value(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -46,6 +46,7 @@ pub mod email;
 pub mod error;
 pub mod login;
 pub mod logout;
+pub mod origin;
 pub mod password;
 pub mod random;
 pub mod refresh;
@@ -64,6 +65,7 @@ pub use authenticate::{AuthenticateError, Identity};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use email::EmailAddress;
 pub use error::Fault;
+pub use origin::{Actor, Origin};
 pub use password::{hash_password, verify_password};
 pub use role::Role;
 pub use store::{Store, StoreError};

@@ -3,6 +3,7 @@
 use crate::auth::{Auth, TokenPair};
 use crate::email::EmailAddress;
 use crate::error::Fault;
+use crate::origin::Origin;
 use crate::password::{Password, PasswordHash, hash_password, verify_password};
 use crate::store::{SessionOpening, VerifiedLogin};
 
@@ -29,7 +30,13 @@ impl Auth {
     /// # Errors
     ///
     /// [`LoginError`]: refused, or the request could not be carried out.
-    pub async fn login(&self, email: &EmailAddress, password: &Password) -> Result<TokenPair, LoginError> {
+    pub async fn login(
+        &self,
+        email: &EmailAddress,
+        password: &Password,
+        origin: Origin<'_>,
+    ) -> Result<TokenPair, LoginError> {
+        let _ = origin;
         let credential = self.store.find_credential(email).await.map_err(Fault::from)?;
         let stored = credential.as_ref().map(|credential| &credential.password_hash);
         let verification = verify_password(&self.pool, password, stored).await.map_err(Fault::from)?;

@@ -2,6 +2,7 @@
 
 use crate::auth::Auth;
 use crate::error::Fault;
+use crate::origin::Origin;
 use crate::session::EndReason;
 use crate::token::refresh::RefreshToken;
 
@@ -12,7 +13,8 @@ impl Auth {
     /// # Errors
     ///
     /// [`Fault`] when the request could not be carried out.
-    pub async fn logout(&self, refresh_token: &str) -> Result<(), Fault> {
+    pub async fn logout(&self, refresh_token: &str, origin: Origin<'_>) -> Result<(), Fault> {
+        let _ = origin;
         let Ok(token) = RefreshToken::parse(refresh_token) else { return Ok(()) };
         let ended = self.store.end_session(token.handle(), EndReason::Logout, self.clock.now()).await?;
         if let Some(session) = ended {

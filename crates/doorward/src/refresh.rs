@@ -2,6 +2,7 @@
 
 use crate::auth::{Auth, TokenPair};
 use crate::error::Fault;
+use crate::origin::Origin;
 use crate::session::RotationAttempt;
 use crate::store::Rotation;
 use crate::token::refresh::RefreshToken;
@@ -29,7 +30,8 @@ impl Auth {
     /// # Errors
     ///
     /// [`RefreshError`]: refused, or the request could not be carried out.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<TokenPair, RefreshError> {
+    pub async fn refresh(&self, refresh_token: &str, origin: Origin<'_>) -> Result<TokenPair, RefreshError> {
+        let _ = origin;
         let presented = RefreshToken::parse(refresh_token).map_err(|_| RefreshError::Invalid)?;
         let successor = presented.successor().map_err(Fault::from)?;
         let now = self.clock.now();

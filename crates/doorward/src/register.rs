@@ -3,6 +3,7 @@
 use crate::auth::{Auth, TokenPair};
 use crate::email::EmailAddress;
 use crate::error::Fault;
+use crate::origin::Origin;
 use crate::password::{NewPassword, hash_password};
 use crate::role::Role;
 use crate::store::UserCreation;
@@ -25,7 +26,13 @@ impl Auth {
     /// # Errors
     ///
     /// [`RegisterError`]: the address is taken, or the request could not be carried out.
-    pub async fn register(&self, email: EmailAddress, password: &NewPassword) -> Result<TokenPair, RegisterError> {
+    pub async fn register(
+        &self,
+        email: EmailAddress,
+        password: &NewPassword,
+        origin: Origin<'_>,
+    ) -> Result<TokenPair, RegisterError> {
+        let _ = origin;
         let now = self.clock.now();
         let new_user = self.new_user(email, password, Role::User).await?;
         let (session, refresh_token) = self.new_session(now)?;
@@ -49,7 +56,9 @@ impl Auth {
         email: EmailAddress,
         password: &NewPassword,
         role: Role,
+        origin: Origin<'_>,
     ) -> Result<User, RegisterError> {
+        let _ = origin;
         let new_user = self.new_user(email, password, role).await?;
         match self.store.create_user(new_user, None).await.map_err(Fault::from)? {
             UserCreation::Created(user) => {

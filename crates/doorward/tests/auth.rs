@@ -8,7 +8,7 @@ use std::time::Duration;
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
 use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Auth, AuthenticateError, EmailAddress, Role, Store};
+use doorward::{Auth, AuthenticateError, EmailAddress, Origin, Role, Store};
 
 const SECRET: &str = "wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd";
 const OLD_SECRET: &str = "Rk3dQ8sYp1LxV6nTz0GhC5uWj9EaM2bF";
@@ -48,7 +48,7 @@ fn password() -> Password {
 
 fn register(auth: &Auth) -> doorward::TokenPair {
     let password = NewPassword::new(password(), PasswordPolicy::default()).unwrap();
-    block_on(auth.register(ada(), &password)).unwrap()
+    block_on(auth.register(ada(), &password, Origin::unknown())).unwrap()
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn another_process_learns_of_an_ending_within_250_milliseconds() {
     let tokens = register(&here);
     let access = tokens.access_token.reveal();
     block_on(there.authenticate(access)).unwrap();
-    block_on(here.logout(&tokens.refresh_token.reveal())).unwrap();
+    block_on(here.logout(&tokens.refresh_token.reveal(), Origin::unknown())).unwrap();
     assert!(matches!(block_on(here.authenticate(access)), Err(AuthenticateError::Invalid)));
     world.later(249);
     assert!(block_on(there.authenticate(access)).is_ok(), "nobody asked the store yet");
@@ -90,7 +90,7 @@ fn an_ending_is_remembered_as_long_as_a_token_lives() {
     let auth = world.node(8, SECRET, &[]);
     let tokens = register(&auth);
     let access = tokens.access_token.reveal();
-    block_on(auth.logout(&tokens.refresh_token.reveal())).unwrap();
+    block_on(auth.logout(&tokens.refresh_token.reveal(), Origin::unknown())).unwrap();
     for _ in 0..29 {
         world.later(30_000);
         assert!(matches!(block_on(auth.authenticate(access)), Err(AuthenticateError::Invalid)));
@@ -107,12 +107,12 @@ fn a_login_makes_a_weaker_hash_anew_and_only_once() {
     let weak = stored();
     let raised = world.node(64, SECRET, &[]);
     let wrong = Password::new("a wrong password".to_owned()).unwrap();
-    block_on(raised.login(&ada(), &wrong)).unwrap_err();
+    block_on(raised.login(&ada(), &wrong, Origin::unknown())).unwrap_err();
     assert_eq!(stored(), weak);
-    block_on(raised.login(&ada(), &password())).unwrap();
+    block_on(raised.login(&ada(), &password(), Origin::unknown())).unwrap();
     let strong = stored();
     assert!(strong.as_str().starts_with("$argon2id$v=19$m=64,"));
-    block_on(raised.login(&ada(), &password())).unwrap();
+    block_on(raised.login(&ada(), &password(), Origin::unknown())).unwrap();
     assert_eq!(stored(), strong);
 }
 
@@ -124,7 +124,7 @@ fn the_secret_rotates_without_logging_anyone_out() {
     let both = world.node(8, SECRET, &[OLD_SECRET]);
     let identity = block_on(both.authenticate(old.access_token.reveal())).unwrap();
     assert_eq!(identity.role, Role::User);
-    let new = block_on(both.refresh(&old.refresh_token.reveal())).unwrap();
+    let new = block_on(both.refresh(&old.refresh_token.reveal(), Origin::unknown())).unwrap();
     let after = world.node(8, SECRET, &[]);
     block_on(after.authenticate(new.access_token.reveal())).unwrap();
     assert!(matches!(block_on(after.authenticate(old.access_token.reveal())), Err(AuthenticateError::Invalid)));
@@ -135,12 +135,12 @@ fn housekeeping_removes_the_dead_and_touches_nothing_alive() {
     let world = World::new();
     let auth = world.node(8, SECRET, &[]);
     let dead = register(&auth);
-    block_on(auth.logout(&dead.refresh_token.reveal())).unwrap();
+    block_on(auth.logout(&dead.refresh_token.reveal(), Origin::unknown())).unwrap();
     world.later(7 * 24 * 3_600_000);
-    let alive = block_on(auth.login(&ada(), &password())).unwrap();
+    let alive = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
     world.later(25 * 3_600_000);
     // One session and its ending.
     assert_eq!(block_on(auth.purge()).unwrap(), 2);
     assert_eq!(block_on(auth.purge()).unwrap(), 0);
-    block_on(auth.refresh(&alive.refresh_token.reveal())).unwrap();
+    block_on(auth.refresh(&alive.refresh_token.reveal(), Origin::unknown())).unwrap();
 }

@@ -10,6 +10,7 @@ use doorward::{Auth, UserId};
 use crate::access::AdminUser;
 use crate::error::ApiError;
 use crate::query::{Query, user_id};
+use crate::request_origin::RequestOrigin;
 use crate::schemas::{AdminUserResponse, UserPageResponse};
 
 /// The largest page number: what a signed 64-bit integer holds.
@@ -32,18 +33,20 @@ pub(crate) async fn list_users(
 
 pub(crate) async fn deactivate(
     State(auth): State<Arc<Auth>>,
-    AdminUser(_): AdminUser,
+    AdminUser(admin): AdminUser,
+    from: RequestOrigin,
     path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
 ) -> Result<Json<AdminUserResponse>, ApiError> {
-    Ok(Json(auth.deactivate(named_user(path)?).await?.into()))
+    Ok(Json(auth.deactivate(named_user(path)?, from.by(admin.id)).await?.into()))
 }
 
 pub(crate) async fn reactivate(
     State(auth): State<Arc<Auth>>,
-    AdminUser(_): AdminUser,
+    AdminUser(admin): AdminUser,
+    from: RequestOrigin,
     path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
 ) -> Result<Json<AdminUserResponse>, ApiError> {
-    Ok(Json(auth.reactivate(named_user(path)?).await?.into()))
+    Ok(Json(auth.reactivate(named_user(path)?, from.by(admin.id)).await?.into()))
 }
 
 /// The user in the path. What isn't UTF-8 there is no integer either.

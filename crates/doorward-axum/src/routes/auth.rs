@@ -10,35 +10,40 @@ use doorward::Auth;
 use crate::access::CurrentUser;
 use crate::body::JsonBody;
 use crate::error::ApiError;
+use crate::request_origin::RequestOrigin;
 use crate::schemas::{LoginRequest, RefreshRequest, TokenResponse, UserCreate, UserResponse};
 
 pub(crate) async fn register(
     State(auth): State<Arc<Auth>>,
+    from: RequestOrigin,
     JsonBody(request): JsonBody<UserCreate>,
 ) -> Result<(StatusCode, Json<TokenResponse>), ApiError> {
-    let pair = auth.register(request.email, &request.password).await?;
+    let pair = auth.register(request.email, &request.password, from.origin()).await?;
     Ok((StatusCode::CREATED, Json(pair.into())))
 }
 
 pub(crate) async fn login(
     State(auth): State<Arc<Auth>>,
+    from: RequestOrigin,
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    Ok(Json(auth.login(&request.email, &request.password).await?.into()))
+    Ok(Json(auth.login(&request.email, &request.password, from.origin()).await?.into()))
 }
 
 pub(crate) async fn refresh(
     State(auth): State<Arc<Auth>>,
+    from: RequestOrigin,
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> Result<Json<TokenResponse>, ApiError> {
-    Ok(Json(auth.refresh(&request.refresh_token).await?.into()))
+    Ok(Json(auth.refresh(&request.refresh_token, from.origin()).await?.into()))
 }
 
 pub(crate) async fn logout(
     State(auth): State<Arc<Auth>>,
+    from: RequestOrigin,
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> Result<StatusCode, ApiError> {
-    auth.logout(&request.refresh_token).await?;
+    auth.logout(&request.refresh_token, from.origin()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -13,7 +13,7 @@ use doorward::password::{HashParameters, HashingPool, NewPassword, Password, Pas
 use doorward::session::RefreshRules;
 use doorward::testing::{MemoryStore, TestClock};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Auth, Role, Store};
+use doorward::{Auth, Origin, Role, Store};
 use doorward_axum::{RouterOptions, router};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -116,7 +116,7 @@ impl TestApp {
         let address = EmailAddress::parse(email).unwrap();
         let password =
             NewPassword::new(Password::new(PASSWORD.to_owned()).unwrap(), PasswordPolicy::default()).unwrap();
-        self.auth.create_user(address, &password, Role::Admin).await.unwrap();
+        self.auth.create_user(address, &password, Role::Admin, Origin::operator()).await.unwrap();
         self.login(email).await
     }
 

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use doorward::token::access::{AccessTokenRules, Subject};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Clock, Role, UserId, create_access_token};
+use doorward::{Clock, Origin, Role, UserId, create_access_token};
 use serde_json::json;
 
 use crate::app::{DEACTIVATED, INACTIVE, SECRET, TOKEN_INVALID, TestApp};
@@ -126,10 +126,10 @@ async fn a_new_role_counts_at_once_whatever_the_token_says() {
     let ada = app.register("ada@example.com").await;
     let id = UserId::new(app.id(&admin.access).await).unwrap();
     assert_eq!(app.get("/admin/users", Some(&admin.access)).await.status, StatusCode::OK);
-    app.auth.set_role(id, Role::User).await.unwrap();
+    app.auth.set_role(id, Role::User, Origin::operator()).await.unwrap();
     app.get("/admin/users", Some(&admin.access)).await.refused(403, "AUTH_FORBIDDEN", "Admin access required");
     assert_eq!(app.auth.authenticate(&admin.access).await.unwrap().role, Role::User);
     let ada_id = UserId::new(app.id(&ada.access).await).unwrap();
-    app.auth.set_role(ada_id, Role::Admin).await.unwrap();
+    app.auth.set_role(ada_id, Role::Admin, Origin::operator()).await.unwrap();
     assert_eq!(app.get("/admin/users", Some(&ada.access)).await.status, StatusCode::OK);
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use doorward::password::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordPolicy};
 use doorward::store::UserQuery;
-use doorward::{Auth, EmailAddress, Role, User};
+use doorward::{Auth, EmailAddress, Origin, Role, User};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -59,7 +59,8 @@ impl Work {
     async fn perform(self, auth: &Auth) -> Result<(), Failure> {
         match self {
             Self::Create(email, password, role) => {
-                let user = auth.create_user(email, &password, role).await.map_err(Failure::because)?;
+                let user =
+                    auth.create_user(email, &password, role, Origin::operator()).await.map_err(Failure::because)?;
                 print_line(&format!("created user {}: {} ({})", user.id, user.email.as_str(), user.role))
             }
             Self::List { json: true } => list_as_json(auth).await,
@@ -70,14 +71,17 @@ impl Work {
             Self::Show(email) => show(&find(auth, &email).await?),
             Self::SetActive(email, active) => {
                 let id = find(auth, &email).await?.id;
-                let changed = if active { auth.reactivate(id).await } else { auth.deactivate(id).await };
+                let changed = match active {
+                    true => auth.reactivate(id, Origin::operator()).await,
+                    false => auth.deactivate(id, Origin::operator()).await,
+                };
                 let user = changed.map_err(Failure::because)?;
                 let state = if user.is_active { "active" } else { "deactivated, every session ended" };
                 print_line(&format!("user {} ({}) is {state}", user.id, user.email.as_str()))
             }
             Self::SetRole(email, role) => {
                 let id = find(auth, &email).await?.id;
-                let user = auth.set_role(id, role).await.map_err(Failure::because)?;
+                let user = auth.set_role(id, role, Origin::operator()).await.map_err(Failure::because)?;
                 print_line(&format!("user {} ({}) has the role {}", user.id, user.email.as_str(), user.role))
             }
         }
