@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failures are panics")]
 
 mod application;
+mod calibrate;
 mod client;
 #[path = "../../../doorward-postgres/tests/store/cluster.rs"]
 mod cluster;
 mod command_line;
 mod contract_report;
 mod crash;
+mod idle;
 mod on_postgresql;
 mod overload;
 mod races;

@@ -18,6 +18,7 @@
 //! ```
 
 mod argon2id;
+pub mod calibration;
 mod parameters;
 mod phc;
 mod policy;
@@ -236,6 +237,13 @@ fn readable(stored: &PasswordHash) -> Option<Argon2Hash> {
         tracing::error!(event = "malformed_password_hash");
     }
     hash
+}
+
+/// The hash in `text` as this library writes it; for fuzzing its reader.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub fn rewritten(text: &str) -> Option<String> {
+    Argon2Hash::parse(text).map(|hash| hash.write())
 }
 
 #[cfg(test)]
