@@ -228,3 +228,64 @@ impl fmt::Debug for Assistance {
         f.debug_struct("Assistance").field("assisted_slices", &self.assisted_slices()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn with_helper(assistance: &Assistance, act: impl FnOnce()) {
+        std::thread::scope(|scope| {
+            scope.spawn(|| assistance.assist(|| false));
+            while !assistance.has_helper() {
+                std::thread::yield_now();
+            }
+            act();
+            assistance.end();
+        });
+    }
+
+    #[test]
+    fn without_a_helper_nothing_is_taken() {
+        assert!(Assistance::new().offer(|| unreachable!()).is_none());
+    }
+
+    #[test]
+    fn an_offer_that_is_dropped_is_done_first() {
+        let assistance = Assistance::new();
+        let is_done = std::sync::Arc::new(AtomicBool::new(false));
+        with_helper(&assistance, || {
+            let (begin, began) = mpsc::channel();
+            let done = std::sync::Arc::clone(&is_done);
+            let task: Task = Box::new(move || {
+                begin.send(()).unwrap();
+                std::thread::sleep(Duration::from_millis(50));
+                done.store(true, Ordering::SeqCst);
+                Ok(())
+            });
+            let offer = assistance.offer(|| task).unwrap();
+            began.recv().unwrap();
+            // Not even the end of the hash, declared by somebody else, lets the memory go before the helper has.
+            assistance.end();
+            drop(offer);
+            assert!(is_done.load(Ordering::SeqCst));
+        });
+    }
+
+    #[test]
+    fn a_panic_of_the_helper_is_an_error_of_the_hash() {
+        let assistance = Assistance::new();
+        with_helper(&assistance, || {
+            let (begin, began) = mpsc::channel();
+            let task: Task = Box::new(move || {
+                begin.send(()).unwrap();
+                panic!("as the test wants it")
+            });
+            let offer = assistance.offer(|| task).unwrap();
+            began.recv().unwrap();
+            assert_eq!(offer.finish(), Err(Error::Defect));
+        });
+    }
+}

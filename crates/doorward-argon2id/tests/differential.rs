@@ -160,6 +160,9 @@ proptest! {
         let expected = case.found(Kernel::Portable, &mut workspace);
         for kernel in Kernel::available() {
             prop_assert_eq!(case.found(kernel, &mut workspace), &expected[..], "{:?}", kernel);
+            // The portable one too: past those 32 bytes it is this crate's engine on plain integers.
+            let (together, _) = found_together(&case, kernel, &mut workspace, u32::MAX);
+            prop_assert_eq!(together, &expected[..], "{:?} with a helper", kernel);
         }
     }
 }

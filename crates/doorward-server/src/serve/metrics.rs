@@ -181,7 +181,7 @@ fn refusals(encoder: &mut DescriptorEncoder<'_>, refusals: Refusals) -> fmt::Res
 
 fn histogram(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, durations: &Durations) -> fmt::Result {
     let bounds = Durations::BOUNDS_MILLIS.map(|millis| f64::from(millis) / 1000.0);
-    let bounds = bounds.into_iter().chain([f64::MAX]);
+    let bounds = bounds.into_iter().chain([f64::INFINITY]);
     let ranges: Vec<_> = bounds.zip(durations.counts).collect();
     let mut metric = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
     metric.encode_histogram::<NoLabelSet>(durations.sum.as_secs_f64(), durations.count(), &ranges, None)
