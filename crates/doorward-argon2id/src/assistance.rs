@@ -105,8 +105,12 @@ impl Assistance {
                 }
                 other => state.stage = other,
             }
-            let has_nothing_to_do =
-                |state: &State| matches!(state.stage, Stage::Ready | Stage::Done(..)) && !state.is_over;
+            // What is done is taken by the hash, even one that is over: it needs the lock for that.
+            let has_nothing_to_do = |state: &State| match state.stage {
+                Stage::Ready => !state.is_over,
+                Stage::Done(..) => true,
+                _ => false,
+            };
             state = self.wait(state, has_nothing_to_do, Some(NAP));
         }
     }
