@@ -1,5 +1,6 @@
 //! The threads that hash: a fixed number, each with memory of its own, behind a bounded queue.
 
+mod admission;
 mod client;
 mod queue;
 mod settings;
@@ -203,63 +204,6 @@ impl Shared {
         job.need.memory_kib > self.settings.parameters.memory_kib()
     }
 
-    fn admit(&self, client: Option<ClientKey>, job: Job) -> Result<(), HashingError> {
-        let mut queue = self.queue();
-        if self.obstacle(&queue, client).is_some() {
-            self.drop_abandoned(&mut queue);
-        }
-        let displaced = match self.obstacle(&queue, client) {
-            None => None,
-            Some(Obstacle::Late) => return Err(self.overloaded(&queue, client, &self.counters.late)),
-            Some(Obstacle::Full) => match queue.jobs.displace_for(client) {
-                Some(displaced) => Some((displaced, self.overloaded(&queue, client, &self.counters.displaced))),
-                None => return Err(self.overloaded(&queue, client, &self.counters.full)),
-            },
-        };
-        queue.jobs.push(client, job);
-        drop(queue);
-        self.arrived.notify_one();
-        if let Some((displaced, refusal)) = displaced {
-            send((displaced.run)(Err(refusal)));
-        }
-        Ok(())
-    }
-
-    /// What keeps one more password of that client out.
-    fn obstacle(&self, queue: &Queue, client: Option<ClientKey>) -> Option<Obstacle> {
-        let places = self.settings.workers.get().saturating_add(self.settings.queue_limit);
-        if self.expected_wait(queue, client) > self.settings.deadline {
-            return Some(Obstacle::Late);
-        }
-        (queue.jobs.len() + queue.running >= places).then_some(Obstacle::Full)
-    }
-
-    /// How long one more of that client would wait: not at all while a thread is free.
-    fn expected_wait(&self, queue: &Queue, client: Option<ClientKey>) -> Duration {
-        let workers = self.settings.workers.get();
-        let Some(ahead) = (queue.jobs.ahead_of(client) + queue.running + 1).checked_sub(workers) else {
-            return Duration::ZERO;
-        };
-        let average = self.average.load(Ordering::Relaxed);
-        Duration::from_micros(average.saturating_mul(ahead as u64) / workers as u64)
-    }
-
-    /// Those who went away would keep out those who are still here.
-    fn drop_abandoned(&self, queue: &mut Queue) {
-        let dropped = queue.jobs.retain(|job| !(job.is_abandoned)());
-        self.counters.abandoned.fetch_add(dropped as u64, Ordering::Relaxed);
-    }
-
-    fn overloaded(&self, queue: &Queue, client: Option<ClientKey>, cause: &AtomicU64) -> HashingError {
-        self.refuse(self.expected_wait(queue, client), cause)
-    }
-
-    fn refuse(&self, wait: Duration, cause: &AtomicU64) -> HashingError {
-        cause.fetch_add(1, Ordering::Relaxed);
-        let retry_after = wait.clamp(Duration::from_secs(1), Duration::from_secs(60));
-        HashingError::Overloaded { retry_after }
-    }
-
     /// Replaces the guess at the time of one hash by one that was measured, unless passwords were quicker.
     fn estimate(&self) {
         let guess = self.settings.parameters.guessed_micros();
@@ -393,15 +337,6 @@ impl Shared {
         self.queue().assistable.retain(|other| !Arc::ptr_eq(other, assistance));
         assistance.assisted_slices() > 0
     }
-}
-
-/// Why a password has to go.
-#[derive(Debug, Clone, Copy)]
-enum Obstacle {
-    /// There is no place left.
-    Full,
-    /// It would wait past the deadline.
-    Late,
 }
 
 /// Wakes whoever waits: foreign code, whose panic must not take the thread along.
