@@ -265,11 +265,13 @@ fn in_a_full_queue_the_client_with_most_loses_its_newest() {
     let first = enqueue_for(&pool, client(1), SMALL, work);
     began.recv().unwrap();
     let mut many: Vec<_> = (0..4).map(|_| enqueue_for(&pool, client(1), SMALL, noting(&order, 1))).collect();
-    let one_too_many = enqueue_for(&pool, client(1), SMALL, noting(&order, 1));
-    assert!(matches!(block_on(one_too_many), Err(HashingError::Overloaded { .. })));
+    let one_too_many =
+        enqueue_for(&pool, client(1), SMALL, noting(&order, 1)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(one_too_many, Poll::Ready(Err(HashingError::Overloaded { .. }))));
     let newcomer = enqueue_for(&pool, client(2), SMALL, noting(&order, 2));
     // Told at once, while the one thread is busy.
-    assert!(matches!(block_on(many.pop().unwrap()), Err(HashingError::Overloaded { .. })));
+    let displaced = many.pop().unwrap().as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(displaced, Poll::Ready(Err(HashingError::Overloaded { .. }))));
     assert_eq!(pool.statistics().refused, Refusals { full: 1, late: 0, displaced: 1 });
     drop(gate);
     for future in [first, newcomer].into_iter().chain(many) {
