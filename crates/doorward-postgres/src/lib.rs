@@ -39,6 +39,7 @@
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
 //! | `connection.rs` `tls.rs` | the pool, time-outs, and what `sslmode` means |
+//! | `transfer.rs` | connections for moving whole tables |
 //! | `error.rs` | what can go wrong |
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ mod rows;
 mod sessions;
 mod store;
 mod tls;
+pub mod transfer;
 mod users;
 
 use std::time::Duration;
