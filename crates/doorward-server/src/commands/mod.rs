@@ -1,7 +1,10 @@
 //! What is done about each command but `serve`.
 
 pub(crate) mod config;
+mod import;
 pub(crate) mod migrate;
 mod output;
+mod progress;
+pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod users;
