@@ -54,6 +54,12 @@ pub enum OpenErrorReason {
         /// How many.
         count: usize,
     },
+    /// A copy into it was begun and has not come to its end.
+    #[error("a copy into it is unfinished: run the same `doorward store copy` again")]
+    UnfinishedCopy,
+    /// Who needs it alone is not alone.
+    #[error("it is in use: stop every server and command on it first")]
+    InUse,
     /// It can be read but not written to.
     #[error("it cannot be written to: it is a standby, or set to read only")]
     ReadOnly,

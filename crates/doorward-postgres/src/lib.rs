@@ -40,6 +40,7 @@
 //! | `migrations.rs` | the tables, step by step |
 //! | `hints.rs` | telling other nodes that something ended |
 //! | `connection.rs` `statement.rs` `hosts.rs` `tls.rs` | the pool, time-outs, prepared or not, from host to host, `sslmode` |
+//! | `transfer.rs` | connections for moving whole tables |
 //! | `error.rs` | what can go wrong |
 
 #[cfg(test)]
@@ -58,6 +59,7 @@ mod sessions;
 mod statement;
 mod store;
 mod tls;
+pub mod transfer;
 mod users;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use crate::PostgresOptions;
 use crate::connection::Database;
 use crate::error::{OpenError, OpenErrorReason};
 use crate::statement::Value;
+use crate::transfer::UNFINISHED_COPY;
 
 /// One step from one version of the tables to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +77,9 @@ const TABLES: &str = "
     SELECT table_name::text, array_agg(column_name::text) AS columns
     FROM information_schema.columns
     WHERE table_schema = current_schema()
-        AND table_name IN ('schema_migrations', 'users', 'sessions', 'endings', 'probes', 'housekeeping', 'rate_limits')
+        AND table_name IN (
+            'schema_migrations', 'users', 'sessions', 'endings', 'probes', 'housekeeping', 'rate_limits', 'unfinished_copy'
+        )
     GROUP BY table_name";
 
 /// The migrations that the database at `url` lacks. Changes nothing.
@@ -116,17 +119,30 @@ pub(crate) async fn apply_pending(database: &Database) -> Result<Vec<Migration>,
 
 /// Fails unless the database is exactly at this version's last migration.
 pub(crate) async fn require_current(database: &Database) -> Result<(), OpenErrorReason> {
-    match pending(&**database.connect().await?).await?.len() {
+    require_current_on(&database.connect().await?).await
+}
+
+/// The same on a connection that is there.
+pub(crate) async fn require_current_on(client: &Client) -> Result<(), OpenErrorReason> {
+    match pending(&***client).await?.len() {
         0 => Ok(()),
         count => Err(OpenErrorReason::MigrationsPending { count }),
     }
+}
+
+/// Brings a database up to date that a copy may have been begun into.
+pub(crate) async fn bring_up_to_date(client: &mut Client) -> Result<(), OpenErrorReason> {
+    while !lacking(&***client).await?.is_empty() {
+        apply_next(client).await?;
+    }
+    Ok(())
 }
 
 async fn apply_next(client: &mut Client) -> Result<Option<Migration>, OpenErrorReason> {
     let transaction = client.transaction().await?;
     transaction.batch_execute(LOCK).await?;
     // Asked again under the lock: another process may have been faster.
-    let next = pending(&*transaction).await?.first().copied();
+    let next = lacking(&*transaction).await?.first().copied();
     if let Some(migration) = next {
         transaction.batch_execute(CREATE_HISTORY).await?;
         transaction.batch_execute(migration.sql).await?;
@@ -141,7 +157,15 @@ async fn apply_next(client: &mut Client) -> Result<Option<Migration>, OpenErrorR
     Ok(next)
 }
 
+/// What a database lacks that anybody may use: one that a copy was begun into and not finished is refused.
 async fn pending(client: &impl GenericClient) -> Result<Vec<Migration>, OpenErrorReason> {
+    let lacking = lacking(client).await?;
+    let tables = client.query(TABLES, &[]).await?;
+    let is_unfinished = tables.iter().any(|table| table.get::<_, &str>(0) == UNFINISHED_COPY);
+    if is_unfinished { Err(OpenErrorReason::UnfinishedCopy) } else { Ok(lacking) }
+}
+
+async fn lacking(client: &impl GenericClient) -> Result<Vec<Migration>, OpenErrorReason> {
     let applied = history(client).await?;
     for (version, checksum) in &applied {
         match MIGRATIONS.iter().find(|migration| migration.version == *version) {

@@ -1,11 +1,15 @@
 //! The command line, made from the table of settings, and what it asks for.
 
+mod moving;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use doorward::Role;
+
+pub use moving::{ImportFrom, ImportTask, StoreCopy};
 
 use crate::settings::{Flags, SETTINGS, Scope};
 
@@ -30,6 +34,8 @@ pub enum Task {
         /// Only say what would be done.
         dry_run: bool,
     },
+    /// `store copy`
+    StoreCopy(StoreCopy),
     /// `config show`
     ConfigShow,
     /// `config check`
@@ -70,6 +76,8 @@ pub enum UsersTask {
     Reactivate(String),
     /// Give an account another role.
     SetRole(String, Role),
+    /// Bring accounts over from another service.
+    Import(Box<ImportTask>),
 }
 
 /// Reads the command line.
@@ -83,6 +91,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let (task, leaf) = match (name, matches.subcommand()) {
         ("serve", _) => (Task::Serve, matches),
         ("migrate", _) => (Task::Migrate { dry_run: matches.get_flag("dry-run") }, matches),
+        ("store", Some((_, leaf))) => (Task::StoreCopy(moving::store_copy(leaf)?), leaf),
+        ("users", Some(("import", leaf))) => (Task::Users(UsersTask::Import(Box::new(moving::import(leaf)?))), leaf),
         ("config", Some(("show", leaf))) => (Task::ConfigShow, leaf),
         ("config", Some(("check", leaf))) => (Task::ConfigCheck, leaf),
         ("token", Some((_, leaf))) => (Task::TokenInspect, leaf),
@@ -117,6 +127,7 @@ pub fn command() -> Command {
             .arg(switch("dry-run", "Only say what would be done")),
             Scope::Everywhere,
         ))
+        .subcommand(moving::store_command())
         .subcommand(config())
         .subcommand(serving_command(calibrate()))
         .subcommand(
@@ -187,6 +198,7 @@ fn users() -> Command {
             "Example:\n  doorward users reactivate ada@example.com",
         ),
         set_role,
+        moving::import_command(),
     ];
     group("users", "Make, list and change accounts", "Example:\n  doorward users list")
         .subcommands(commands.map(|command| with_settings(command, Scope::Everywhere)))

@@ -57,6 +57,7 @@ fn perform(invocation: &Invocation, raw: &RawSettings) -> Result<ExitCode, Failu
         Task::Serve => serve::run(&settings),
         Task::Users(task) => commands::users::run(&settings, task),
         Task::Migrate { dry_run } => commands::migrate::run(&settings, *dry_run),
+        Task::StoreCopy(task) => commands::store::copy(&settings, task),
         Task::ConfigShow => Ok(ExitCode::SUCCESS),
         Task::ConfigCheck => commands::config::check(&settings),
         Task::Calibrate { target_millis, json } => commands::calibrate::run(&settings, *target_millis, *json),

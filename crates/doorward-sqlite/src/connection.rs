@@ -60,6 +60,16 @@ impl Database {
         Ok(opened)
     }
 
+    /// A connection that nobody else has the file open beside, and nobody can open it until it is closed.
+    pub(crate) fn connect_exclusively(&self) -> Result<OpenedFile, OpenErrorReason> {
+        let opened = self.connect(self.options.busy_timeout)?;
+        // Whoever has a database with a write-ahead log open holds a shared lock on it all the while. The lock
+        // goes with the process, however that ends.
+        opened.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;")?;
+        opened.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        Ok(opened)
+    }
+
     fn connect(&self, patience: Duration) -> Result<OpenedFile, OpenErrorReason> {
         // Before opening: if the file is exchanged in between, the connection counts as out of place.
         let identity = FileIdentity::of(&self.path)?;

@@ -52,6 +52,12 @@ pub enum OpenErrorReason {
         /// How many.
         count: usize,
     },
+    /// A copy into it was begun and has not come to its end.
+    #[error("a copy into it is unfinished: run the same `doorward store copy` again")]
+    UnfinishedCopy,
+    /// Who needs it alone is not alone.
+    #[error("it is in use: stop every server and command on it first")]
+    InUse,
     /// It can be read but not written to.
     #[error("it cannot be written to")]
     ReadOnly,
@@ -68,6 +74,7 @@ impl From<rusqlite::Error> for OpenErrorReason {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::NotADatabase,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            Some(ErrorCode::DatabaseBusy) => Self::InUse,
             _ => Self::Sqlite(error.into()),
         }
     }

@@ -29,6 +29,7 @@
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
 //! | `writer.rs` `readers.rs` `worker.rs` `connection.rs` | threads and connections |
+//! | `transfer.rs` | connections for moving whole tables |
 //! | `error.rs` | what can go wrong |
 
 mod connection;
@@ -41,6 +42,7 @@ mod readers;
 mod rows;
 mod sessions;
 mod store;
+pub mod transfer;
 mod users;
 mod worker;
 mod writer;

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::SqliteOptions;
 use crate::connection::{Database, OpenedFile};
 use crate::error::{OpenError, OpenErrorReason};
+use crate::transfer::UNFINISHED_COPY;
 
 /// One step from one version of the tables to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +121,22 @@ pub(crate) fn connect_current(database: &Database) -> Result<OpenedFile, OpenErr
     }
 }
 
+/// Brings a database up to date that a copy may have been begun into.
+pub(crate) fn bring_up_to_date(connection: &Connection) -> Result<(), OpenErrorReason> {
+    while !lacking(connection)?.is_empty() {
+        apply_next(connection)?;
+    }
+    Ok(())
+}
+
+/// Fails unless the database is whole and exactly at this version's last migration.
+pub(crate) fn require_current(connection: &Connection) -> Result<(), OpenErrorReason> {
+    match pending(connection)?.len() {
+        0 => Ok(()),
+        count => Err(OpenErrorReason::MigrationsPending { count }),
+    }
+}
+
 /// What is pending, asked without a lock and without changing the file.
 fn look(database: &Database) -> Result<Vec<Migration>, OpenErrorReason> {
     pending(&*database.connect_for_reading(database.options.busy_timeout)?)
@@ -136,7 +153,7 @@ fn apply_next(connection: &Connection) -> Result<Option<Migration>, OpenErrorRea
 
 fn apply_next_in_transaction(connection: &Connection) -> Result<Option<Migration>, OpenErrorReason> {
     // Asked again under the lock: another process may have been faster.
-    let next = pending(connection)?.first().copied();
+    let next = lacking(connection)?.first().copied();
     if let Some(migration) = next {
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.execute_batch(CREATE_HISTORY)?;
@@ -150,7 +167,13 @@ fn apply_next_in_transaction(connection: &Connection) -> Result<Option<Migration
     Ok(next)
 }
 
+/// What a database lacks that anybody may use: one that a copy was begun into and not finished is refused.
 fn pending(connection: &Connection) -> Result<Vec<Migration>, OpenErrorReason> {
+    let lacking = lacking(connection)?;
+    if has_table(connection, UNFINISHED_COPY)? { Err(OpenErrorReason::UnfinishedCopy) } else { Ok(lacking) }
+}
+
+fn lacking(connection: &Connection) -> Result<Vec<Migration>, OpenErrorReason> {
     require_ours_or_empty(connection)?;
     let applied = history(connection)?;
     for (version, checksum) in &applied {
@@ -170,7 +193,7 @@ fn newest(applied: &[(u32, [u8; 32])]) -> u32 {
     applied.iter().map(|(version, _)| *version).max().unwrap_or_default()
 }
 
-fn require_ours_or_empty(connection: &Connection) -> Result<(), OpenErrorReason> {
+pub(crate) fn require_ours_or_empty(connection: &Connection) -> Result<(), OpenErrorReason> {
     let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let is_ours = application == APPLICATION_ID || (application == 0 && tables == 0);
@@ -178,13 +201,17 @@ fn require_ours_or_empty(connection: &Connection) -> Result<(), OpenErrorReason>
 }
 
 fn history(connection: &Connection) -> Result<Vec<(u32, [u8; 32])>, OpenErrorReason> {
-    let table = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
-    if connection.query_row(table, [], |_| Ok(())).optional()?.is_none() {
+    if !has_table(connection, "schema_migrations")? {
         return Ok(Vec::new());
     }
     let mut statement = connection.prepare("SELECT version, checksum FROM schema_migrations ORDER BY version")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn has_table(connection: &Connection, name: &str) -> Result<bool, OpenErrorReason> {
+    let table = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    Ok(connection.query_row(table, [name], |_| Ok(())).optional()?.is_some())
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 pub(crate) mod calibrate;
 pub(crate) mod config;
+mod import;
 pub(crate) mod migrate;
 mod output;
+mod progress;
+pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod users;

@@ -9,6 +9,7 @@ use doorward::{Auth, EmailAddress, Origin, Role, User};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::import;
 use super::output::print_line;
 use crate::application;
 use crate::command_line::UsersTask;
@@ -20,6 +21,9 @@ const PAGE: u32 = 500;
 
 /// Does what was asked about accounts.
 pub(crate) fn run(settings: &Settings, task: &UsersTask) -> Result<ExitCode, Failure> {
+    if let UsersTask::Import(task) = task {
+        return import::run(settings, task);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
     runtime.block_on(async {
         // A refused address or password comes before anything is made on disk.
@@ -53,6 +57,7 @@ impl Work {
             UsersTask::Deactivate(email) => Self::SetActive(read_email(email)?, false),
             UsersTask::Reactivate(email) => Self::SetActive(read_email(email)?, true),
             UsersTask::SetRole(email, role) => Self::SetRole(read_email(email)?, *role),
+            UsersTask::Import(_) => return Err(Failure::new("an import is not about one account")),
         })
     }
 

@@ -28,6 +28,24 @@ pub enum Database {
     Postgres(Zeroizing<String>),
 }
 
+impl Database {
+    /// Reads `sqlite://PATH` or `postgres://…`. What is refused is not repeated: a URL may hold a password.
+    ///
+    /// # Errors
+    ///
+    /// The end of a sentence about the text.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned().into()));
+        }
+        let path = text.strip_prefix("sqlite://").ok_or("begins neither with sqlite:// nor with postgres://")?;
+        if path.is_empty() || path.contains(['?', '#']) || path.starts_with(':') {
+            return Err("names no file after sqlite://");
+        }
+        Ok(Self::Sqlite(PathBuf::from(path)))
+    }
+}
+
 impl fmt::Display for Database {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

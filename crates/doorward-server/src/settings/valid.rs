@@ -26,7 +26,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let bind = door.read("bind", socket_address);
     let tls = tls_files(&mut door);
     let data_dir = door.read("data_dir", path);
-    let database = door.optional("database_url", database);
+    let database = door.optional("database_url", |text| Database::parse(text).map_err(str::to_owned));
     let database_limits = database_limits(&mut door);
     let secret_key = door.optional("secret_key", secret);
     let secret_key_previous = door.list("secret_key_previous", secret);
@@ -202,18 +202,6 @@ fn yes_or_no(text: &str) -> Result<bool, Problem> {
 
 fn path(text: &str) -> Result<PathBuf, Problem> {
     if text.is_empty() { Err("is empty".to_owned()) } else { Ok(PathBuf::from(text)) }
-}
-
-/// A file by `sqlite://PATH`, or a server. What is refused is not repeated: a URL may hold a password.
-fn database(text: &str) -> Result<Database, Problem> {
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Ok(Database::Postgres(text.to_owned().into()));
-    }
-    let path = text.strip_prefix("sqlite://").ok_or("begins neither with sqlite:// nor with postgres://")?;
-    if path.is_empty() || path.contains(['?', '#']) || path.starts_with(':') {
-        return Err("names no file after sqlite://".to_owned());
-    }
-    Ok(Database::Sqlite(PathBuf::from(path)))
 }
 
 fn secret(text: &str) -> Result<Secret, Problem> {

@@ -1,4 +1,4 @@
-//! The README's first five minutes, line by line as a newcomer types them.
+//! The README's first five minutes, and the guide's moves, line by line as a newcomer types them.
 
 use std::process::{Command, Stdio};
 
@@ -10,9 +10,9 @@ struct Step {
     expected: String,
 }
 
-fn steps() -> Vec<Step> {
-    let readme = include_str!("../../../../README.md");
-    let block = readme.split("<!-- tested: the first five minutes -->").nth(1).unwrap();
+/// The commands of the block after that mark.
+fn steps(page: &str, mark: &str) -> Vec<Step> {
+    let block = page.split(&format!("<!-- tested: {mark} -->")).nth(1).unwrap();
     let block = block.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
     let mut steps: Vec<Step> = Vec::new();
     for line in block.lines() {
@@ -31,18 +31,35 @@ fn steps() -> Vec<Step> {
 
 #[test]
 fn every_line_does_what_the_readme_says() {
-    let steps = steps();
+    let steps = steps(include_str!("../../../../README.md"), "the first five minutes");
     assert!(steps.len() >= 6, "{}", steps.len());
     let home = Home::new();
     let server = home.serve(&[]);
     let here = server.client().address.to_string();
+    type_all(&home, &steps, &[("localhost:8000", &here), ("cargo run --release --quiet --", "doorward")]);
+}
+
+pub(crate) const GUIDE: &str = include_str!("../../../../docs/guide/migrating.md");
+
+/// Types the commands of that block of the guide, with these replacements.
+pub(crate) fn type_guide(home: &Home, mark: &str, replacements: &[(&str, &str)]) {
+    type_all(home, &steps(GUIDE, mark), replacements);
+}
+
+#[test]
+fn accounts_come_over_as_the_guide_says() {
+    let home = Home::new();
+    let steps = steps(GUIDE, "from another service");
+    home.write("users.csv", &steps[0].expected);
+    type_all(&home, &steps, &[]);
+}
+
+fn type_all(home: &Home, steps: &[Step], replacements: &[(&str, &str)]) {
     let mark = "--- end of step ---";
-    let mut script = String::from("set -u\n");
-    for step in &steps {
-        let command = step
-            .command
-            .replace("localhost:8000", &here)
-            .replace("cargo run --release --quiet --", env!("CARGO_BIN_EXE_doorward"));
+    let mut script = format!("set -u\ndoorward() {{ {} \"$@\"; }}\n", env!("CARGO_BIN_EXE_doorward"));
+    for step in steps {
+        let replaced = |command: String, (from, to): &(&str, &str)| command.replace(from, to);
+        let command = replacements.iter().fold(step.command.clone(), replaced);
         script.push_str(&format!("{command}\necho; echo '{mark}'\n"));
     }
     let output =

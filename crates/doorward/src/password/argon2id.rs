@@ -101,6 +101,13 @@ impl Workspace {
         (self.memory.blocks(0).map_or(0, |blocks| blocks.as_ptr().addr()), blocks)
     }
 
+    /// Whether the last hash filled all of the memory.
+    #[cfg(test)]
+    pub(super) fn reaches_its_end(&mut self) -> bool {
+        let blocks = self.memory.memory_kib();
+        self.memory.blocks(blocks).is_ok_and(|all| all.last().is_some_and(|last| last.as_ref() != [0; 128]))
+    }
+
     /// Overwrites what was left in memory.
     pub(super) fn wipe(&mut self) {
         self.memory.wipe();

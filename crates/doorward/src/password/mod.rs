@@ -19,24 +19,25 @@
 
 mod argon2id;
 pub mod calibration;
+mod foreign;
 mod parameters;
 mod phc;
 mod policy;
 mod pool;
+mod stored;
 
 use std::fmt;
 use std::time::Duration;
 
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
-
 pub use parameters::{HashParameters, InvalidParameters, MAX_MEMORY_KIB};
 pub use policy::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordPolicy, PasswordRefused, PasswordTooLong};
 pub use pool::{ClientKey, Durations, HashingPool, PoolSettings, PoolStatistics, Refusals};
+pub use stored::UnreadableHash;
 
 use self::argon2id::{EngineError, Workspace};
-use self::phc::{Argon2Hash, SALT_LENGTH};
+use self::phc::SALT_LENGTH;
 use self::pool::Need;
+use self::stored::{StoredHash, UNUSABLE};
 use crate::random::{RandomnessError, random_bytes};
 
 /// A stored hash: a PHC string, or whatever another system left there.
@@ -47,6 +48,29 @@ impl PasswordHash {
     /// The hash that a store kept. Nothing is checked before it is used.
     pub fn from_stored(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// What stands in the place of a hash while nobody knows a password: none fits.
+    pub fn unusable() -> Self {
+        Self(UNUSABLE.to_owned())
+    }
+
+    /// What the algorithm is called, if this is a hash that [`verify_password`] verifies; `None` for one that no
+    /// password fits. To be asked of hashes that another system made, before they are stored.
+    ///
+    /// ```
+    /// use doorward::password::PasswordHash;
+    ///
+    /// let from_django = "pbkdf2_sha256$10$salt$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc=";
+    /// assert_eq!(PasswordHash::from_stored(from_django).algorithm(), Ok(Some("PBKDF2")));
+    /// assert!(PasswordHash::from_stored("5f4dcc3b5aa765d61d8327deb882cf99").algorithm().is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`UnreadableHash`]: of no known form, malformed, or too expensive.
+    pub fn algorithm(&self) -> Result<Option<&'static str>, UnreadableHash> {
+        StoredHash::parse(&self.0).map(|hash| hash.algorithm())
     }
 
     /// The text for the store.
@@ -119,11 +143,17 @@ pub async fn hash_password(pool: &HashingPool, password: &Password) -> Result<Pa
     pool.for_client(None).hash_password(password).await
 }
 
-/// Verifies a password against a stored hash: a PHC string of Argon2id, Argon2i or Argon2d.
+/// Verifies a password against a stored hash: a PHC string of Argon2id, Argon2i or Argon2d, or what another
+/// system made: bcrypt, scrypt or PBKDF2 as PHC strings, passlib, Django and Werkzeug spell them.
 ///
 /// Without a stored hash (there is no such user), and with a malformed one (which is logged), a dummy is
-/// computed under the pool's present parameters, so that the answer, `matches: false`, comes no sooner.
-/// (A hash of other parameters takes its own time until it is upgraded.)
+/// computed under the pool's present parameters, so that the answer, `matches: false`, comes no sooner. It is
+/// computed too when the password does not fit a hash that is to be upgraded. What remains to be seen from
+/// outside: until its first login such an account answers later than others, by the time of its old hash.
+///
+/// Parameters of stored hashes are bounded (a GiB of memory, bcrypt's cost of 16, 10,000,000 iterations of
+/// PBKDF2); what is past them counts as malformed. scrypt takes memory beside the threads' own, so one is
+/// verified at a time.
 ///
 /// ```
 /// use doorward::password::{HashParameters, HashingPool, Password, PasswordHash, PoolSettings};
@@ -208,65 +238,31 @@ impl ClientOfPool<'_> {
         stored: Option<&PasswordHash>,
     ) -> Result<Verification, HashingError> {
         let (password, parameters) = (password.bytes(), self.pool.parameters());
-        let (compared, is_real) = real_or_dummy(stored, parameters);
-        let need = Need { memory_kib: compared.parameters.memory_kib(), is_divisible: compared.is_divisible() };
-        let work = move |workspace: &mut Workspace| {
-            let tag = Zeroizing::new(workspace.tag(&password, &compared)?);
-            let matches = bool::from(tag.ct_eq(&compared.tag)) && is_real;
-            Ok::<_, EngineError>(Verification {
-                matches,
-                needs_upgrade: matches && compared.is_weaker_than(parameters),
-            })
-        };
+        let compared = stored.map_or(StoredHash::Unusable, readable);
+        let need = compared.need(parameters);
+        let work = move |workspace: &mut Workspace| compared.verify(&password, workspace, parameters);
         Ok(self.pool.run(self.client, need, Box::new(work)).await??)
     }
 }
 
-/// What is verified, and whether it is what was stored. A dummy goes the same way as a real hash, so that
-/// nothing but the outcome differs.
-fn real_or_dummy(stored: Option<&PasswordHash>, parameters: HashParameters) -> (Argon2Hash, bool) {
-    match stored.and_then(readable) {
-        Some(hash) => (hash, true),
-        None => (Argon2Hash::without_tag(&[0; SALT_LENGTH], parameters), false),
-    }
-}
-
-fn readable(stored: &PasswordHash) -> Option<Argon2Hash> {
-    let hash = Argon2Hash::parse(&stored.0);
-    if hash.is_none() {
-        tracing::error!(event = "malformed_password_hash");
-    }
-    hash
+/// What can't be read goes the same way as what nobody has: nothing but the log differs.
+fn readable(stored: &PasswordHash) -> StoredHash {
+    StoredHash::parse(&stored.0).unwrap_or_else(|reason| {
+        tracing::error!(event = "malformed_password_hash", %reason);
+        StoredHash::Unusable
+    })
 }
 
 /// The hash in `text` as this library writes it; for fuzzing its reader.
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub fn rewritten(text: &str) -> Option<String> {
-    Argon2Hash::parse(text).map(|hash| hash.write())
+    phc::Argon2Hash::parse(text).map(|hash| hash.write())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_dummy_costs_what_a_new_hash_costs() {
-        let parameters = HashParameters::new(64, 2, 2).unwrap();
-        let pool = HashingPool::start(PoolSettings::new(parameters)).unwrap();
-        let password = Password::new("a password".to_owned()).unwrap();
-        let hash = pollster::block_on(hash_password(&pool, &password)).unwrap();
-
-        let (real, is_real) = real_or_dummy(Some(&hash), parameters);
-        assert!(is_real);
-        for stored in [None, Some(&PasswordHash::from_stored("malformed"))] {
-            let (dummy, is_real) = real_or_dummy(stored, parameters);
-            assert!(!is_real);
-            assert_eq!((dummy.salt.len(), dummy.tag.len()), (real.salt.len(), real.tag.len()));
-            // All that is left of a hash: variant, version, parameters.
-            assert_eq!(Argon2Hash { salt: real.salt.clone(), tag: real.tag.clone(), ..dummy }, real);
-        }
-    }
 
     #[test]
     fn nothing_secret_is_printed() {

@@ -49,7 +49,6 @@ impl Filter {
 
 /// The word and the bit of a key, by its highest bits.
 const fn place(key: u64) -> (usize, u64) {
-    #[expect(clippy::cast_possible_truncation, reason = "19 bits fit")]
     let place = (key >> (u64::BITS - BITS)) as usize;
     (place / 64, 1 << (place % 64))
 }

@@ -1,0 +1,136 @@
+//! `users import`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use doorward::{Clock, SystemClock};
+use doorward_transfer::TransferError;
+use doorward_transfer::import::{ImportRules, ImportSummary, Input, RefusedRow, import};
+
+use super::output::print_line;
+use super::progress::Bar;
+use super::store::location;
+use crate::command_line::{ImportFrom, ImportTask};
+use crate::data_dir;
+use crate::failure::Failure;
+use crate::settings::{Database, Settings};
+
+/// How many refused rows are shown; a report has them all.
+const SHOWN: usize = 20;
+
+/// Brings accounts over. Refused rows make the exit status 1, so that no script takes them for done.
+pub(super) fn run(settings: &Settings, task: &ImportTask) -> Result<ExitCode, Failure> {
+    let input = input(&task.from)?;
+    let mut refused = Refused::new(task.report.as_deref())?;
+    if !task.dry_run && matches!(settings.database, Database::Sqlite(_)) {
+        data_dir::ensure(&settings.data_dir)?;
+    }
+    let rules = ImportRules {
+        columns: task.columns.clone(),
+        admin_values: task.admin_values.clone(),
+        new_ids: task.new_ids,
+        dry_run: task.dry_run,
+        now: SystemClock.now(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
+    let (to, mut bar) = (location(&settings.database), Bar::new());
+    let mut note = |row: &RefusedRow| refused.add(row);
+    let summary = runtime.block_on(import(input, &to, &rules, &mut note, &mut bar)).map_err(Failure::because)?;
+    refused.finish()?;
+    tell(&summary, task.dry_run)?;
+    match summary.refused {
+        0 => Ok(ExitCode::SUCCESS),
+        count => Err(Failure::new(match &task.report {
+            Some(report) => format!("{count} rows were refused: {} says why", report.display()),
+            None => format!("{count} rows were refused (--report FILE writes them all down)"),
+        })),
+    }
+}
+
+fn input(from: &ImportFrom) -> Result<Input, Failure> {
+    match from {
+        ImportFrom::Table { database, table } => Ok(Input::Postgres { url: url(database)?, table: table.clone() }),
+        ImportFrom::File { path, is_json } => {
+            let reader: Box<dyn BufRead> = if path == Path::new("-") {
+                Box::new(BufReader::new(io::stdin()))
+            } else {
+                let open = |error| Failure::new(format!("cannot open {}: {error}", path.display()));
+                Box::new(BufReader::new(File::open(path).map_err(open)?))
+            };
+            Ok(if *is_json { Input::JsonLines(reader) } else { Input::Csv(reader) })
+        }
+    }
+}
+
+fn url(database: &Result<Database, std::path::PathBuf>) -> Result<String, Failure> {
+    match database {
+        Ok(Database::Postgres(url)) => Ok(url.to_string()),
+        Ok(Database::Sqlite(_)) => Err(Failure::new("--from-postgres begins with postgres://")),
+        Err(file) => {
+            let text = std::fs::read_to_string(file);
+            let text = text.map_err(|error| Failure::new(format!("cannot read {}: {error}", file.display())))?;
+            Ok(text.trim().to_owned())
+        }
+    }
+}
+
+/// The rows that were refused: the first ones are shown, all are written down if that was asked for.
+struct Refused {
+    report: Option<BufWriter<File>>,
+    count: usize,
+}
+
+impl Refused {
+    fn new(report: Option<&Path>) -> Result<Self, Failure> {
+        let create = |path: &Path| {
+            let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+            let mut file = BufWriter::new(
+                opened.map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?,
+            );
+            writeln!(file, "line,reason").map_err(Failure::because)?;
+            Ok(file)
+        };
+        Ok(Self { report: report.map(create).transpose()?, count: 0 })
+    }
+
+    fn add(&mut self, row: &RefusedRow) -> Result<(), TransferError> {
+        self.count += 1;
+        if self.count <= SHOWN {
+            print_line(&format!("line {} refused: {}", row.line, row.reason))
+                .map_err(|failure| TransferError::Input(failure.to_string()))?;
+        }
+        if let Some(report) = &mut self.report {
+            let written = writeln!(report, "{},\"{}\"", row.line, row.reason.replace('"', "\"\""));
+            written.map_err(|error| TransferError::Input(format!("cannot write the report: {error}")))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        if self.count > SHOWN {
+            print_line(&format!("and {} more", self.count - SHOWN))?;
+        }
+        match self.report {
+            Some(mut report) => report.flush().map_err(Failure::because),
+            None => Ok(()),
+        }
+    }
+}
+
+fn tell(summary: &ImportSummary, dry_run: bool) -> Result<(), Failure> {
+    let done = if dry_run { "would import" } else { "imported" };
+    print_line(&format!("{done} {} accounts, {} rows refused", summary.added, summary.refused))?;
+    for (algorithm, count) in &summary.algorithms {
+        print_line(&format!("{count} hashes of {algorithm}, each replaced at its next login if it is weaker"))?;
+    }
+    if summary.without_password > 0 {
+        print_line(&format!("{} accounts have no password: nobody logs in to them yet", summary.without_password))?;
+    }
+    if summary.new_ids {
+        print_line("ids are new ones: none were there, they were not whole numbers, or --new-ids was given")?;
+    }
+    Ok(())
+}

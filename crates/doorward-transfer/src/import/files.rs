@@ -1,0 +1,115 @@
+//! CSV and JSON lines.
+
+use std::io::{BufRead, Read};
+
+use serde_json::{Map, Value};
+
+use super::{BATCH, ColumnNames, Fields, Places, RawRow, usual};
+use crate::TransferError;
+
+/// The longest line of JSON, in bytes: who sends a file without line ends must not fill the memory.
+const MAX_LINE: u64 = 1024 * 1024;
+
+pub(super) struct CsvRows {
+    reader: csv::Reader<Box<dyn BufRead>>,
+    places: Places,
+}
+
+impl CsvRows {
+    pub(super) fn open(reader: Box<dyn BufRead>, columns: &ColumnNames) -> Result<Self, TransferError> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
+        let header = reader.byte_headers().map_err(|error| unreadable(&error))?.iter();
+        let mut names: Vec<_> = header.map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+        if let Some(first) = names.first_mut() {
+            // What spreadsheets put before the first name.
+            *first = first.trim_start_matches('\u{feff}').to_owned();
+        }
+        let places = Places::find(&names, columns)?;
+        Ok(Self { reader, places })
+    }
+
+    pub(super) fn next_rows(&mut self) -> Result<Vec<RawRow>, TransferError> {
+        let width = self.reader.byte_headers().map_err(|error| unreadable(&error))?.len();
+        let mut rows = Vec::new();
+        let mut record = csv::ByteRecord::new();
+        while rows.len() < BATCH && self.reader.read_byte_record(&mut record).map_err(|error| unreadable(&error))? {
+            let line = record.position().map_or(0, csv::Position::line);
+            rows.push(RawRow { line, fields: self.fields(&record, width) });
+        }
+        Ok(rows)
+    }
+
+    fn fields(&self, record: &csv::ByteRecord, width: usize) -> Result<Fields, String> {
+        if record.len() != width {
+            return Err(format!("it has {} fields and not {width} as the first line", record.len()));
+        }
+        let record = csv::StringRecord::from_byte_record(record.clone()).map_err(|_| "it is not UTF-8")?;
+        Ok(self.places.fields(|place| record.get(place).map(str::to_owned)))
+    }
+}
+
+fn unreadable(error: &csv::Error) -> TransferError {
+    TransferError::Input(format!("cannot read the file: {error}"))
+}
+
+pub(super) struct JsonRows {
+    reader: Box<dyn BufRead>,
+    columns: ColumnNames,
+    line: u64,
+}
+
+impl JsonRows {
+    pub(super) fn open(reader: Box<dyn BufRead>, columns: &ColumnNames) -> Self {
+        Self { reader, columns: columns.clone(), line: 0 }
+    }
+
+    pub(super) fn next_rows(&mut self) -> Result<Vec<RawRow>, TransferError> {
+        let mut rows = Vec::new();
+        let mut text = Vec::new();
+        while rows.len() < BATCH {
+            text.clear();
+            let read = (&mut self.reader).take(MAX_LINE).read_until(b'\n', &mut text);
+            let length = read.map_err(|error| TransferError::Input(format!("cannot read the file: {error}")))?;
+            if length == 0 {
+                break;
+            }
+            self.line += 1;
+            if length as u64 == MAX_LINE && text.last() != Some(&b'\n') {
+                return Err(TransferError::Input(format!("line {} is longer than a MiB", self.line)));
+            }
+            if !text.trim_ascii().is_empty() {
+                rows.push(RawRow { line: self.line, fields: self.fields(&text) });
+            }
+        }
+        Ok(rows)
+    }
+
+    fn fields(&self, text: &[u8]) -> Result<Fields, String> {
+        let object: Map<String, Value> = serde_json::from_slice(text).map_err(|_| "it is not a JSON object")?;
+        let columns = &self.columns;
+        let field = |asked: &Option<String>, usual: &[&str]| match asked {
+            Some(name) => field_text(&object, name),
+            None => {
+                usual.iter().find(|name| object.contains_key(**name)).map_or(Ok(None), |name| field_text(&object, name))
+            }
+        };
+        Ok(Fields {
+            id: field(&columns.id, usual::ID)?,
+            email: field(&columns.email, usual::EMAIL)?,
+            hash: field(&columns.hash, usual::HASH)?,
+            role: field(&columns.role, usual::ROLE)?,
+            active: field(&columns.active, usual::ACTIVE)?,
+            created: field(&columns.created, usual::CREATED)?,
+            name: field(&columns.name, usual::NAME)?,
+        })
+    }
+}
+
+fn field_text(object: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(Some(value.to_string())),
+        Some(Value::Array(_) | Value::Object(_)) => Err(format!("its {name} is neither text nor number nor truth")),
+    }
+}
