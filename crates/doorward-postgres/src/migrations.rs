@@ -160,7 +160,7 @@ async fn apply_next(client: &mut Client) -> Result<Option<Migration>, OpenErrorR
 /// What a database lacks that anybody may use: one that a copy was begun into and not finished is refused.
 async fn pending(client: &impl GenericClient) -> Result<Vec<Migration>, OpenErrorReason> {
     let lacking = lacking(client).await?;
-    let tables = client.query(TABLES, &[]).await?;
+    let tables = client.query_typed(TABLES, &[]).await?;
     let is_unfinished = tables.iter().any(|table| table.get::<_, &str>(0) == UNFINISHED_COPY);
     if is_unfinished { Err(OpenErrorReason::UnfinishedCopy) } else { Ok(lacking) }
 }

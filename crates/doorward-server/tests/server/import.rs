@@ -23,7 +23,7 @@ fn accounts_of_a_csv_file_log_in_and_get_new_hashes() {
     for (index, maker) in makers.iter().enumerate() {
         let (_, hash) = foreign(maker);
         csv += &format!(
-            "{},u{index}@Example.com,\"Name, {index}\",{hash},Admin,t,2024-01-02 03:04:05+00,43\n",
+            "{},u{index}@Example.com,\"Name, {index}\",\"{hash}\",Admin,t,2024-01-02 03:04:05+00,43\n",
             10 + index
         );
     }

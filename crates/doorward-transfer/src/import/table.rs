@@ -33,7 +33,9 @@ impl TableRows {
         let places = Places::find(&names, columns)?;
         let total: i64 = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.try_get(0)?;
         let values: Vec<_> = names.iter().map(|name| format!("{}::text", self::quoted(name))).collect();
-        let order = places.id.and_then(|place| names.get(place)).map_or("1".to_owned(), |name| self::quoted(name));
+        // With the table's name: alone it would mean the text that is selected, and 12 come before 7.
+        let column = |name: &String| format!("{table}.{}", self::quoted(name));
+        let order = places.id.and_then(|place| names.get(place)).map_or("1".to_owned(), column);
         let declare =
             format!("DECLARE accounts NO SCROLL CURSOR FOR SELECT {} FROM {table} ORDER BY {order}", values.join(", "));
         client.batch_execute(&declare).await?;
