@@ -34,24 +34,43 @@ unsafe extern "C" {
 
 const ARGON2ID: c_int = 2;
 
-/// Memory that it uses again and again, on huge pages like ours.
-static MEMORY: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
 const MEMORY_BYTES: usize = 64 << 20;
+
+/// Memory that a thread uses again and again, on huge pages like ours.
+struct Lent {
+    start: *mut libc::c_void,
+    aligned: usize,
+}
+
+thread_local! {
+    static MEMORY: Lent = Lent::new();
+}
+
+impl Lent {
+    fn new() -> Self {
+        // SAFETY: a new mapping, used by nobody else.
+        unsafe {
+            let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            let start = libc::mmap(ptr::null_mut(), MEMORY_BYTES + (2 << 20), protection, flags, -1, 0);
+            let aligned = start.expose_provenance().next_multiple_of(2 << 20);
+            libc::madvise(ptr::with_exposed_provenance_mut(aligned), MEMORY_BYTES, libc::MADV_HUGEPAGE);
+            Self { start, aligned }
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made above; its thread has ended.
+        unsafe { libc::munmap(self.start, MEMORY_BYTES + (2 << 20)) };
+    }
+}
 
 extern "C" fn lend(memory: *mut *mut u8, bytes: usize) -> c_int {
     if bytes > MEMORY_BYTES {
         return -22;
     }
-    let start = *MEMORY.get_or_init(|| {
-        // SAFETY: a new mapping, used by nobody else.
-        unsafe {
-            let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-            let start = libc::mmap(ptr::null_mut(), MEMORY_BYTES + (2 << 20), protection, flags, -1, 0);
-            let aligned = start.addr().next_multiple_of(2 << 20);
-            libc::madvise(ptr::with_exposed_provenance_mut(aligned), MEMORY_BYTES, libc::MADV_HUGEPAGE);
-            aligned
-        }
-    });
+    let start = MEMORY.with(|memory| memory.aligned);
     // SAFETY: the reference implementation passes a valid place for the address.
     unsafe { *memory = ptr::with_exposed_provenance_mut(start) };
     0

@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use doorward_argon2id::{Inputs, Kernel, Parameters, Workspace};
+use doorward_argon2id::{Assistance, Inputs, Kernel, Parameters, Workspace};
 
 /// The largest hash of the comparison, in KiB.
 const MEMORY_KIB: u32 = 2048;
@@ -19,7 +19,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut random = Random(seed);
     let mut workspace = Workspace::with_memory(MEMORY_KIB)?;
     let kernels: Vec<_> = Kernel::available().collect();
-    let mut mismatches = 0u64;
+    let (mut mismatches, mut assisted) = (0u64, 0u64);
     for _ in 0..cases {
         let case = Case::random(&mut random)?;
         let expected = case.expected()?;
@@ -30,10 +30,38 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
                 mismatches += 1;
                 eprintln!("{kernel:?} differs: {case:?}");
             }
+            let (tag, slices) = together(&case, kernel, &mut workspace, random.between(0, 16))?;
+            assisted += u64::from(slices);
+            if tag != expected {
+                mismatches += 1;
+                eprintln!("{kernel:?} with a helper differs: {case:?}");
+            }
         }
     }
-    println!("kernels {kernels:?}, seed {seed}: {cases} cases each, {mismatches} mismatches");
+    println!(
+        "kernels {kernels:?}, seed {seed}: {cases} cases each, alone and with a helper ({assisted} half slices), \
+         {mismatches} mismatches"
+    );
     Ok(if mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The tag found by two threads, the second of which leaves after `stays_for` half slices; and how many it filled.
+fn together(
+    case: &Case,
+    kernel: Kernel,
+    workspace: &mut Workspace,
+    stays_for: u32,
+) -> Result<(Vec<u8>, u32), doorward_argon2id::Error> {
+    let assistance = Assistance::new();
+    let mut tag = vec![0; case.tag_length];
+    std::thread::scope(|scope| {
+        scope.spawn(|| assistance.assist(|| assistance.assisted_slices() >= stays_for));
+        while stays_for > 0 && !assistance.has_helper() {
+            std::thread::yield_now();
+        }
+        workspace.assisted(&assistance).hash_with(kernel, &case.inputs(), case.parameters, &mut tag)
+    })?;
+    Ok((tag, assistance.assisted_slices()))
 }
 
 fn number_after(flag: &str) -> Result<Option<u64>, std::num::ParseIntError> {

@@ -3,15 +3,18 @@
 //! The lanes of a hash advance in lockstep on one thread. As soon as a lane knows which block its next step
 //! refers to, that block is on its way into the cache; by the time the other lanes have had their turn it is there.
 //! This order is one of those that the RFC allows: lanes meet at the end of a slice and see nothing of each
-//! other's slice before. Nothing here is `unsafe`: a wrong index is an error, never another's memory.
+//! other's slice before. For the same reason a helper may fill half of a slice's lanes meanwhile. A wrong place is an
+//! error, never another's memory, with a helper as without.
 
 use std::ops::Range;
 
 use zeroize::Zeroize;
 
+use crate::assistance::{Assistance, Task};
 use crate::block::Block;
 use crate::digest::{ARGON2ID, InitialHash, variable_length_hash};
 use crate::parameters::{Error, Parameters, SLICES};
+use crate::share::{Blocks, Place, Plan, Share, Whole};
 
 /// One implementation of the compression function G, and proof that this processor can run it.
 pub(crate) trait Compression: Copy {
@@ -40,27 +43,18 @@ const LOCKSTEP: usize = 8;
 const ADDRESSES: usize = Block::WORDS;
 
 /// Fills `memory`, of exactly the blocks that `parameters` use, and writes the tag.
-pub(crate) fn fill<C: Compression>(
+pub(crate) fn fill<C: Compression + Send + 'static>(
     compression: C,
     memory: &mut [Block],
     initial_hash: &InitialHash,
-    parameters: Parameters,
+    (parameters, assistance): (Parameters, Option<&Assistance>),
     tag: &mut [u8],
 ) -> Result<(), Error> {
     begin_lanes::<C>(memory, initial_hash, parameters)?;
     let plan = Plan::new(parameters);
-    let mut states = [Lane { reference: 0, addresses: Block::ZERO }; LOCKSTEP];
     for pass in 0..parameters.iterations() {
         for slice in 0..SLICES {
-            for first in (0..plan.lanes).step_by(LOCKSTEP) {
-                let lanes = first..plan.lanes.min(first + LOCKSTEP);
-                let segments = Segments { compression, plan, pass, slice };
-                if pass == 0 {
-                    segments.fill::<false>(memory, lanes, &mut states)?;
-                } else {
-                    segments.fill::<true>(memory, lanes, &mut states)?;
-                }
-            }
+            Segments { compression, plan, pass, slice }.fill(memory, assistance)?;
         }
     }
     finish::<C>(memory, plan, tag)
@@ -103,27 +97,6 @@ fn finish<C: Compression>(memory: &[Block], plan: Plan, tag: &mut [u8]) -> Resul
     outcome
 }
 
-/// The shape of the memory: `lanes` rows of `lane_length` blocks, each row in four segments.
-#[derive(Clone, Copy)]
-struct Plan {
-    lanes: usize,
-    lane_length: usize,
-    segment_length: usize,
-    iterations: u32,
-}
-
-impl Plan {
-    const fn new(parameters: Parameters) -> Self {
-        let segment_length = parameters.segment_length();
-        Self {
-            lanes: parameters.lanes() as usize,
-            lane_length: segment_length * SLICES,
-            segment_length,
-            iterations: parameters.iterations(),
-        }
-    }
-}
-
 /// The segments of one slice in one pass.
 #[derive(Clone, Copy)]
 struct Segments<C> {
@@ -136,16 +109,46 @@ struct Segments<C> {
 /// Where a lane stands within a segment.
 #[derive(Clone, Copy)]
 struct Lane {
-    /// Index in memory of the block that the next step refers to.
-    reference: usize,
+    /// The block that the next step refers to.
+    reference: Place,
     /// A block of references to come, where these don't depend on data.
     addresses: Block,
 }
 
-impl<C: Compression> Segments<C> {
-    fn fill<const ACCUMULATE: bool>(
+impl<C: Compression + Send + 'static> Segments<C> {
+    /// Fills the slice: with a helper, if there is one now, and otherwise alone.
+    fn fill(self, memory: &mut [Block], assistance: Option<&Assistance>) -> Result<(), Error> {
+        let Self { plan, slice, .. } = self;
+        let Some(assistance) = assistance.filter(|_| plan.lanes > 1) else { return self.fill_alone(memory) };
+        // SAFETY: nothing uses `memory` before both shares are done with: `mine` ends with this function, and `theirs`
+        // goes into the offer, which is seen to its end on every way out of here.
+        let [mut mine, mut theirs] = unsafe { Share::pair(memory, plan, slice, plan.lanes.div_ceil(2)) }?;
+        let task = || -> Task { Box::new(move || self.fill_lanes(theirs.lanes(), &mut theirs)) };
+        let Some(offer) = assistance.offer(task) else { return self.fill_alone(memory) };
+        let outcome = self.fill_lanes(mine.lanes(), &mut mine);
+        offer.finish().and(outcome)
+    }
+
+    fn fill_alone(self, memory: &mut [Block]) -> Result<(), Error> {
+        self.fill_lanes(0..self.plan.lanes, &mut Whole { memory, plan: self.plan })
+    }
+
+    fn fill_lanes(self, lanes: Range<usize>, memory: &mut impl Blocks) -> Result<(), Error> {
+        let mut states = [Lane { reference: Place { lane: 0, position: 0 }, addresses: Block::ZERO }; LOCKSTEP];
+        for first in lanes.clone().step_by(LOCKSTEP) {
+            let group = first..lanes.end.min(first + LOCKSTEP);
+            if self.pass == 0 {
+                self.fill_group::<false>(memory, group, &mut states)?;
+            } else {
+                self.fill_group::<true>(memory, group, &mut states)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_group<const ACCUMULATE: bool>(
         self,
-        memory: &mut [Block],
+        memory: &mut impl Blocks,
         lanes: Range<usize>,
         states: &mut [Lane; LOCKSTEP],
     ) -> Result<(), Error> {
@@ -153,10 +156,10 @@ impl<C: Compression> Segments<C> {
         let begin = if self.pass == 0 && self.slice == 0 { 2 } else { 0 };
         for (lane, state) in lanes.clone().zip(&mut *states) {
             if self.is_data_independent() {
-                self.look_ahead(memory.as_ptr(), lane, begin, state);
+                self.look_ahead(memory.start(), lane, begin, state);
             } else {
-                let previous = memory.get(self.previous(lane, begin)).ok_or(Error::Defect)?;
-                self.refer(memory.as_ptr(), previous.0[C::position(0)], lane, begin, state);
+                let previous = memory.block(self.previous(lane, begin))?.0[C::position(0)];
+                self.refer(memory.start(), previous, lane, begin, state);
             }
         }
         for index in begin..self.plan.segment_length {
@@ -171,19 +174,18 @@ impl<C: Compression> Segments<C> {
     #[inline]
     fn step<const ACCUMULATE: bool>(
         self,
-        memory: &mut [Block],
+        memory: &mut impl Blocks,
         lane: usize,
         index: usize,
         state: &mut Lane,
     ) -> Result<(), Error> {
-        let start = memory.as_ptr();
+        let start = memory.start();
         let next = index + 1;
-        let indices = [self.previous(lane, index), state.reference, self.current(lane, index)];
+        let places = [self.previous(lane, index), state.reference, self.current(lane, index)];
         if self.is_data_independent() && next < self.plan.segment_length {
             self.look_ahead(start, lane, next, state);
         }
-        // The block before and the reference are never the current one, nor each other (RFC 9106 §3.4.2).
-        let [previous, reference, current] = memory.get_disjoint_mut(indices).map_err(|_| Error::Defect)?;
+        let (previous, reference, current) = memory.lend(places)?;
         self.compression.compress::<ACCUMULATE>(previous, reference, current, |pseudo_random| {
             if !self.is_data_independent() && next < self.plan.segment_length {
                 self.refer(start, pseudo_random, lane, next, state);
@@ -197,14 +199,15 @@ impl<C: Compression> Segments<C> {
         self.pass == 0 && self.slice < SLICES / 2
     }
 
-    const fn current(&self, lane: usize, index: usize) -> usize {
-        lane * self.plan.lane_length + self.slice * self.plan.segment_length + index
+    const fn current(&self, lane: usize, index: usize) -> Place {
+        Place { lane, position: self.slice * self.plan.segment_length + index }
     }
 
     /// The block before the current one; before the lane's first comes its last.
-    const fn previous(&self, lane: usize, index: usize) -> usize {
-        let current = self.current(lane, index);
-        if self.slice == 0 && index == 0 { current + self.plan.lane_length - 1 } else { current - 1 }
+    const fn previous(&self, lane: usize, index: usize) -> Place {
+        let Place { position, .. } = self.current(lane, index);
+        let after = if position == 0 { self.plan.lane_length } else { position };
+        Place { lane, position: after - 1 }
     }
 
     /// Takes the reference of the block at `index` from the address block, made anew when it is used up.
@@ -238,14 +241,14 @@ impl<C: Compression> Segments<C> {
     #[inline]
     fn refer(&self, start: *const Block, pseudo_random: u64, lane: usize, index: usize, state: &mut Lane) {
         state.reference = self.reference(pseudo_random, lane, index);
-        self.compression.prefetch(start.wrapping_add(state.reference));
-        self.compression.prefetch(start.wrapping_add(self.current(lane, index)));
+        self.compression.prefetch(start.wrapping_add(self.plan.index(state.reference)));
+        self.compression.prefetch(start.wrapping_add(self.plan.index(self.current(lane, index))));
     }
 
-    /// Index in memory of the block that `pseudo_random` (J₂ ‖ J₁) means (RFC 9106 §3.4.1 and §3.4.2).
+    /// The block that `pseudo_random` (J₂ ‖ J₁) means (RFC 9106 §3.4.1 and §3.4.2).
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "both are less than the lanes and blocks that memory holds")]
-    const fn reference(&self, pseudo_random: u64, lane: usize, index: usize) -> usize {
+    const fn reference(&self, pseudo_random: u64, lane: usize, index: usize) -> Place {
         let Plan { lanes, lane_length, segment_length, .. } = self.plan;
         let first_slice = self.pass == 0 && self.slice == 0;
         let from = if first_slice { lane } else { (high_half(pseudo_random) % lanes as u64) as usize };
@@ -262,7 +265,7 @@ impl<C: Compression> Segments<C> {
         let back = high_half(area as u64 * high_half(low * low)) as usize;
         let begin = if self.pass == 0 { 0 } else { (self.slice + 1) % SLICES * segment_length };
         let position = begin + area - 1 - back;
-        from * lane_length + if position < lane_length { position } else { position - lane_length }
+        Place { lane: from, position: if position < lane_length { position } else { position - lane_length } }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use zeroize::optimization_barrier;
 
+use crate::assistance::Assistance;
 use crate::block::Block;
 use crate::digest::initial_hash;
 use crate::fill::{Compression, fill};
@@ -63,7 +64,12 @@ impl Workspace {
         if !kernel.is_available() {
             return Err(Error::KernelUnavailable);
         }
-        self.compute(kernel, inputs, parameters, tag)
+        self.compute(kernel, inputs, (parameters, None), tag)
+    }
+
+    /// The workspace for a hash that another thread may help with. `assistance` is ended with it.
+    pub const fn assisted<'a>(&'a mut self, assistance: &'a Assistance) -> Assisted<'a> {
+        Assisted { workspace: self, assistance }
     }
 
     /// [`hash_with`](Self::hash_with) before the self-test, which asks this.
@@ -71,40 +77,41 @@ impl Workspace {
         &mut self,
         kernel: Kernel,
         inputs: &Inputs<'_>,
-        parameters: Parameters,
+        (parameters, assistance): (Parameters, Option<&Assistance>),
         tag: &mut [u8],
     ) -> Result<(), Error> {
         inputs.check(tag.len())?;
+        let cost = (parameters, assistance);
         match kernel {
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => {
                 let compression = crate::avx512::Avx512::detect().ok_or(Error::KernelUnavailable)?;
-                self.fill(compression, inputs, parameters, tag)
+                self.fill(compression, inputs, cost, tag)
             }
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2 => {
                 let compression = crate::avx2::Avx2::detect().ok_or(Error::KernelUnavailable)?;
-                self.fill(compression, inputs, parameters, tag)
+                self.fill(compression, inputs, cost, tag)
             }
             #[cfg(not(target_arch = "x86_64"))]
             Kernel::Avx512 | Kernel::Avx2 => Err(Error::KernelUnavailable),
             Kernel::Portable if inputs.associated_data.len() > argon2::Params::MAX_DATA_LEN => {
-                self.fill(Scalar, inputs, parameters, tag)
+                self.fill(Scalar, inputs, cost, tag)
             }
             Kernel::Portable => self.hash_portably(inputs, parameters, tag),
         }
     }
 
-    fn fill<C: Compression>(
+    fn fill<C: Compression + Send + 'static>(
         &mut self,
         compression: C,
         inputs: &Inputs<'_>,
-        parameters: Parameters,
+        (parameters, assistance): (Parameters, Option<&Assistance>),
         tag: &mut [u8],
     ) -> Result<(), Error> {
         let blocks = self.take(parameters.block_count())?;
         let initial_hash = initial_hash(inputs, parameters, tag.len())?;
-        fill(compression, blocks, &initial_hash, parameters, tag)
+        fill(compression, blocks, &initial_hash, (parameters, assistance), tag)
     }
 
     fn hash_portably(&mut self, inputs: &Inputs<'_>, parameters: Parameters, tag: &mut [u8]) -> Result<(), Error> {
@@ -170,6 +177,49 @@ impl Workspace {
 impl Drop for Workspace {
     fn drop(&mut self) {
         self.wipe();
+    }
+}
+
+/// A [`Workspace`] for one hash that another thread may [help](Assistance::assist) with: with all kernels but the
+/// portable one. The tag is the same.
+#[derive(Debug)]
+pub struct Assisted<'a> {
+    workspace: &'a mut Workspace,
+    assistance: &'a Assistance,
+}
+
+impl Assisted<'_> {
+    /// As [`Workspace::hash`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn hash(self, inputs: &Inputs<'_>, parameters: Parameters, tag: &mut [u8]) -> Result<(), Error> {
+        self.hash_with(Kernel::detect(), inputs, parameters, tag)
+    }
+
+    /// As [`Workspace::hash_with`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn hash_with(
+        self,
+        kernel: Kernel,
+        inputs: &Inputs<'_>,
+        parameters: Parameters,
+        tag: &mut [u8],
+    ) -> Result<(), Error> {
+        if !kernel.is_available() {
+            return Err(Error::KernelUnavailable);
+        }
+        self.workspace.compute(kernel, inputs, (parameters, Some(self.assistance)), tag)
+    }
+}
+
+impl Drop for Assisted<'_> {
+    fn drop(&mut self) {
+        self.assistance.end();
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use doorward_argon2id::{Inputs, Kernel, Parameters, Workspace};
+use doorward_argon2id::{Assistance, Inputs, Kernel, Parameters, Workspace};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -60,6 +60,20 @@ impl Case {
     }
 }
 
+/// The tag found by two threads, the second of which leaves after `stays_for` half slices; and how many it filled.
+fn found_together(case: &Case, kernel: Kernel, workspace: &mut Workspace, stays_for: u32) -> (Vec<u8>, u32) {
+    let assistance = Assistance::new();
+    let mut tag = vec![0; case.tag_length];
+    std::thread::scope(|scope| {
+        scope.spawn(|| assistance.assist(|| assistance.assisted_slices() >= stays_for));
+        while stays_for > 0 && !assistance.has_helper() {
+            std::thread::yield_now();
+        }
+        workspace.assisted(&assistance).hash_with(kernel, &case.inputs(), case.parameters, &mut tag).unwrap();
+    });
+    (tag, assistance.assisted_slices())
+}
+
 /// Any lanes to 20, so that more than one group of them is in lockstep; memory from the least, of any remainder.
 fn parameters() -> impl Strategy<Value = Parameters> {
     (1u32..=20, 1u32..=4).prop_flat_map(|(lanes, iterations)| {
@@ -94,20 +108,30 @@ fn compare(kernel: Kernel) {
     assert!(kernel.is_available(), "{kernel:?} failed its self-test");
     let cases_wanted = std::env::var("DOORWARD_ARGON2ID_CASES").map_or(256, |cases| cases.parse().unwrap());
     let workspace = RefCell::new(Workspace::with_memory(MEMORY_KIB).unwrap());
-    let compared = Cell::new(0);
+    let (compared, assisted) = (Cell::new(0), Cell::new(0));
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases: cases_wanted,
         failure_persistence: None,
         ..ProptestConfig::default()
     });
     runner
-        .run(&cases(), |case| {
+        .run(&(cases(), 0u32..20), |(case, stays_for)| {
             compared.set(compared.get() + 1);
-            prop_assert_eq!(case.found(kernel, &mut workspace.borrow_mut()), case.expected());
+            let expected = case.expected();
+            let workspace = &mut workspace.borrow_mut();
+            prop_assert_eq!(case.found(kernel, workspace), &expected[..]);
+            let (together, slices) = found_together(&case, kernel, workspace, stays_for);
+            assisted.set(assisted.get() + slices);
+            prop_assert_eq!(together, expected, "with a helper for {} slices", slices);
             Ok(())
         })
         .unwrap();
-    println!("{kernel:?}: {} cases, no mismatch", compared.get());
+    println!(
+        "{kernel:?}: {} cases, each alone and with a helper, who filled {} half slices; no mismatch",
+        compared.get(),
+        assisted.get()
+    );
+    assert!(kernel == Kernel::Portable || assisted.get() > 0, "no helper came to work");
 }
 
 #[test]
@@ -136,6 +160,9 @@ proptest! {
         let expected = case.found(Kernel::Portable, &mut workspace);
         for kernel in Kernel::available() {
             prop_assert_eq!(case.found(kernel, &mut workspace), &expected[..], "{:?}", kernel);
+            // The portable one too: past those 32 bytes it is this crate's engine on plain integers.
+            let (together, _) = found_together(&case, kernel, &mut workspace, u32::MAX);
+            prop_assert_eq!(together, &expected[..], "{:?} with a helper", kernel);
         }
     }
 }

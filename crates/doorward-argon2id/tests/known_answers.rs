@@ -55,3 +55,14 @@ fn the_reference_implementations_own() {
         check(inputs, cost, tag);
     }
 }
+
+/// Asked of the processor itself: a kernel that is no longer found would otherwise be missed by no test.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn every_kernel_of_this_processor_is_exercised() {
+    let has = |kernel| kernels().contains(&kernel);
+    let is_modelled = cfg!(doorward_avx512_model);
+    assert_eq!(has(Kernel::Avx512), std::arch::is_x86_feature_detected!("avx512f") || is_modelled);
+    assert_eq!(has(Kernel::Avx2), std::arch::is_x86_feature_detected!("avx2"));
+    assert!(has(Kernel::Portable));
+}

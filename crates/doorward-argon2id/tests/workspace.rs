@@ -1,7 +1,7 @@
 //! What users of the crate rely on besides the tags.
 #![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
 
-use doorward_argon2id::{Error, Inputs, Kernel, Parameters, Workspace};
+use doorward_argon2id::{Assistance, Error, Inputs, Kernel, Parameters, Workspace};
 
 const INPUTS: Inputs<'_> = Inputs { password: b"password", salt: b"somesalt", secret: &[], associated_data: &[] };
 
@@ -104,4 +104,49 @@ fn a_remainder_of_memory_is_hashed_but_not_used() {
 fn inputs_do_not_print_what_they_hold() {
     let printed = format!("{:?}", Inputs { password: b"hunter2", secret: b"pepper", ..INPUTS });
     assert!(!printed.contains("hunter2") && !printed.contains("104") && printed.contains("password_length: 7"));
+}
+
+/// Threads that hash and threads that go from one hash to the next, help with it for a while and leave.
+#[test]
+fn helpers_come_and_go_among_many_hashes() {
+    let parameters = Parameters::new(512, 2, 4).unwrap();
+    let mut workspace = Workspace::with_memory(512).unwrap();
+    let expected = tag(&mut workspace, Kernel::Portable, b"password", parameters);
+    for kernel in Kernel::available() {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let (offer, offered) = std::sync::mpsc::channel::<std::sync::Arc<Assistance>>();
+                scope.spawn(move || {
+                    for (round, assistance) in (0u32..).zip(offered) {
+                        assistance.assist(|| assistance.assisted_slices() > round % 9);
+                    }
+                });
+                scope.spawn(move || {
+                    let mut workspace = Workspace::with_memory(512).unwrap();
+                    for _ in 0..30 {
+                        let assistance = std::sync::Arc::new(Assistance::new());
+                        offer.send(std::sync::Arc::clone(&assistance)).unwrap();
+                        let mut tag = [0; 32];
+                        workspace.assisted(&assistance).hash_with(kernel, &INPUTS, parameters, &mut tag).unwrap();
+                        assert_eq!(tag, expected, "{kernel:?}");
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_helper_is_sent_away_by_a_hash_that_never_begins() {
+    let assistance = Assistance::new();
+    let mut workspace = Workspace::with_memory(8).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| assistance.assist(|| false));
+        let too_large = Parameters::new(64, 1, 4).unwrap();
+        let outcome = workspace.assisted(&assistance).hash(&INPUTS, too_large, &mut [0; 32]);
+        assert_eq!(outcome, Err(Error::WorkspaceTooSmall));
+    });
+    // And whoever comes later too.
+    assistance.assist(|| false);
+    assert!(!assistance.has_helper());
 }

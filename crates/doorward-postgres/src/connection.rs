@@ -1,22 +1,34 @@
 //! Connections to the server, set up for what they are for.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::time::timeout;
-use tokio_postgres::Config;
 use tokio_postgres::config::Host;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::PostgresOptions;
 use crate::error::{Fault, OpenError, OpenErrorReason};
+use crate::hints::{Hints, Listener};
 use crate::hosts::{self, FirstToAnswer};
+use crate::statement::Connection;
 use crate::tls;
 
-/// A value for a statement.
-pub(crate) type Value<'a> = &'a (dyn ToSql + Sync);
+/// What a connection with TLS is made of.
+pub(crate) type TlsStream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+
+/// Whether the mark of the startup message has reached the server, and the number of its process. A pooler
+/// shares its servers out by the transaction and can't hand on what was asked for one client.
+pub(crate) const IS_DIRECT: &str =
+    "SELECT coalesce(current_setting('doorward.is_direct', true), '') = 'yes', pg_backend_pid()";
+
+/// How long a connection is silent before it is tried: a cut cable says nothing.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// How often an operation is begun when others are in its way.
 const ATTEMPTS: usize = 5;
@@ -27,7 +39,12 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// A pool of connections to one database.
 pub(crate) struct Database {
     pool: Pool,
+    /// One for each host to try.
+    configs: Vec<Config>,
+    tls: MakeRustlsConnect,
+    connect_timeout: Duration,
     patience: Duration,
+    is_direct: AtomicBool,
     name: String,
 }
 
@@ -41,7 +58,8 @@ impl Database {
         let configs = configs.map_err(OpenError::of(&name))?;
         let connector = tls.client_config().map_err(OpenError::of(&name))?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let connect = FirstToAnswer::new(configs, MakeRustlsConnect::new(connector), options.connect_timeout);
+        let tls = MakeRustlsConnect::new(connector);
+        let connect = FirstToAnswer::new(configs.clone(), tls.clone(), options.connect_timeout);
         let manager = Manager::from_connect(config, connect, recycling);
         let pool = Pool::builder(manager)
             .max_size(options.max_connections.max(1))
@@ -50,7 +68,23 @@ impl Database {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| OpenError::of(&name)(Fault::Pool(error.to_string()).into()))?;
-        Ok(Self { pool, patience: options.statement_timeout.saturating_add(MARGIN), name })
+        let patience = options.statement_timeout.saturating_add(MARGIN);
+        let (connect_timeout, is_direct) = (options.connect_timeout, AtomicBool::new(false));
+        Ok(Self { pool, configs, tls, connect_timeout, patience, is_direct, name })
+    }
+
+    /// Finds out whether a pooler is in between. Until then, and if so, nothing is asked of a connection
+    /// that outlives a transaction.
+    pub(crate) async fn look_for_pooler(&self) -> Result<(), OpenErrorReason> {
+        let client = self.connect().await?;
+        let row = client.query_typed_one(IS_DIRECT, &[]).await?;
+        self.is_direct.store(row.try_get(0)?, Ordering::Release);
+        Ok(())
+    }
+
+    /// Listens for hints on a connection of its own.
+    pub(crate) fn listen(&self, hints: Arc<Hints>) -> Listener {
+        Listener::start(hints, self.configs.clone(), self.tls.clone(), self.connect_timeout)
     }
 
     /// What to call it in a message: host and database, no secrets.
@@ -64,15 +98,15 @@ impl Database {
     }
 
     /// Runs an operation on a connection of its own: within its time, and again when others were in its way.
-    pub(crate) async fn run<T, F>(&self, operation: impl Fn(Client) -> F) -> Result<T, Fault>
+    pub(crate) async fn run<T, F>(&self, operation: impl Fn(Connection) -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>>,
     {
         let mut attempts_left = ATTEMPTS;
         loop {
             attempts_left -= 1;
-            let client = self.pool.get().await?;
-            match timeout(self.patience, operation(client)).await.unwrap_or(Err(Fault::TimedOut)) {
+            let connection = Connection::new(self.pool.get().await?, self.is_direct.load(Ordering::Acquire));
+            match timeout(self.patience, operation(connection)).await.unwrap_or(Err(Fault::TimedOut)) {
                 Err(fault) if fault.is_conflict() && attempts_left > 0 => {}
                 Err(fault) => {
                     if fault.spoils_connections() {
@@ -101,17 +135,17 @@ impl fmt::Debug for Database {
 /// caller who gives up leaves nothing open. The statements must be prepared already: they are sent when
 /// the futures are first polled.
 pub(crate) async fn in_transaction<A, B>(
-    client: &Client,
+    connection: &Connection,
     first: impl Future<Output = Result<A, Fault>>,
     second: impl Future<Output = Result<B, Fault>>,
 ) -> Result<(A, B), Fault> {
     let (begun, first, second, committed) = tokio::join!(
         biased;
         // Whatever the server's default is: a statement after a lock must see what the lock waited for.
-        client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
+        connection.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
         first,
         second,
-        client.batch_execute("COMMIT"),
+        connection.batch_execute("COMMIT"),
     );
     begun?;
     let outcome = (first?, second?);
@@ -129,12 +163,13 @@ fn set_up(mut config: Config, options: &PostgresOptions) -> Config {
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(options.statement_timeout);
     }
+    config.keepalives_idle(KEEPALIVE);
     if options.startup_options {
         let given = config.get_options().unwrap_or_default();
         let milliseconds = options.statement_timeout.as_millis();
         let asked = format!(
             "-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={milliseconds} \
-             -c default_transaction_isolation=read\\ committed {given}"
+             -c default_transaction_isolation=read\\ committed -c doorward.is_direct=yes {given}"
         );
         config.options(asked.trim_end());
     }

@@ -2,27 +2,54 @@
 //!
 //! The statements that end something record it themselves; see `sessions.rs` and `users.rs`.
 
-use deadpool_postgres::Client;
 use doorward::revocation::{Ending, EndingPosition};
+use doorward::session::SessionId;
+use doorward::store::ENDINGS_AT_ONCE;
+use doorward::user::UserId;
+use tokio_postgres::types::Type;
 
 use crate::error::Fault;
 use crate::rows;
+use crate::statement::{Connection, Statement};
 
-const LIST_AFTER: &str = "
-    SELECT position, at, kind, session_id, user_id, role FROM endings WHERE position > $1 ORDER BY position";
+const LIST_AFTER: Statement = Statement {
+    sql: "
+    SELECT position, at, kind, session_id, user_id, role FROM endings WHERE position > $1 ORDER BY position LIMIT $2",
+    types: &[Type::INT8, Type::INT8],
+};
+
+const LIST_OF: Statement = Statement {
+    sql: "
+    SELECT position, at, kind, session_id, user_id, role FROM endings WHERE user_id = $1
+    UNION ALL
+    SELECT position, at, kind, session_id, user_id, role FROM endings WHERE session_id = $2
+    ORDER BY position",
+    types: &[Type::INT8, Type::UUID],
+};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[LIST_AFTER];
+pub(crate) const STATEMENTS: &[Statement] = &[LIST_AFTER, LIST_OF];
 
 /// The endings after `position`. Positions are committed in the order in which they are given (see
 /// `next_ending_position` in the migrations), so none appears below one that was already seen.
 pub(crate) async fn list_after(
-    client: Client,
+    connection: Connection,
     position: EndingPosition,
 ) -> Result<(Vec<Ending>, EndingPosition), Fault> {
-    let statement = client.prepare_cached(LIST_AFTER).await?;
-    let rows = client.query(&statement, &[&position.0]).await?;
+    let limit = i64::try_from(ENDINGS_AT_ONCE).unwrap_or(i64::MAX);
+    let rows = connection.query(&LIST_AFTER, &[&position.0, &limit]).await?;
     let endings: Vec<_> = rows.iter().map(rows::ending).collect::<Result<_, Fault>>()?;
     let last = endings.last().map_or(position, |ending| ending.position);
     Ok((endings, last))
+}
+
+/// The endings of one user and one session.
+pub(crate) async fn list_of(
+    connection: Connection,
+    user: UserId,
+    session: Option<SessionId>,
+) -> Result<Vec<Ending>, Fault> {
+    let session = session.map(|session| *session.as_uuid());
+    let rows = connection.query(&LIST_OF, &[&user.value(), &session]).await?;
+    rows.iter().map(rows::ending).collect()
 }

@@ -23,8 +23,8 @@
 //! trust by itself; only the last two tell the server from somebody in between. Several hosts may be named,
 //! with `target_session_attrs=read-write` to find the one that takes writes.
 //!
-//! **`PgBouncer`** in transaction mode serves from version 1.21 on, with `max_prepared_statements` above 0:
-//! statements are prepared once a connection. Give it `ignore_startup_parameters = options`, or set
+//! **`PgBouncer`** in transaction mode, of any version, is noticed: nothing is prepared then, and nobody
+//! listens for hints. Give it `ignore_startup_parameters = options`, or set
 //! [`startup_options`](PostgresOptions::startup_options) to false, and set `statement_timeout` and
 //! `idle_in_transaction_session_timeout` on the role.
 //!
@@ -38,7 +38,8 @@
 //! | `users.rs` `sessions.rs` `endings.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
-//! | `connection.rs` `hosts.rs` `tls.rs` | the pool, time-outs, from host to host, and what `sslmode` means |
+//! | `hints.rs` | telling other nodes that something ended |
+//! | `connection.rs` `statement.rs` `hosts.rs` `tls.rs` | the pool, time-outs, prepared or not, from host to host, `sslmode` |
 //! | `error.rs` | what can go wrong |
 
 #[cfg(test)]
@@ -47,22 +48,27 @@ mod cluster;
 mod connection;
 mod endings;
 mod error;
+mod hints;
 mod hosts;
 mod housekeeping;
 mod limits;
 mod migrations;
 mod rows;
 mod sessions;
+mod statement;
 mod store;
 mod tls;
 mod users;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::{OpenError, OpenErrorReason};
 pub use migrations::{Migration, migrate, pending_migrations};
 
 use connection::Database;
+use hints::{Hints, Listener};
+use housekeeping::Broom;
 
 /// A [`doorward::Store`] in a PostgreSQL database.
 ///
@@ -70,6 +76,9 @@ use connection::Database;
 #[derive(Debug)]
 pub struct PostgresStore {
     database: Database,
+    hints: Arc<Hints>,
+    listener: Option<Listener>,
+    broom: Broom,
 }
 
 /// How to open a database.
@@ -84,8 +93,12 @@ pub struct PostgresOptions {
     pub acquire_timeout: Duration,
     /// How long the server may work on a statement. Ten seconds by default.
     pub statement_timeout: Duration,
-    /// Whether the server is told of that limit in the startup message. Not every pooler lets it pass.
+    /// Whether the server is told of that limit in the startup message. Not every pooler lets it pass; without
+    /// it one is taken to be in between.
     pub startup_options: bool,
+    /// Whether one more connection listens for what other nodes end. Without it this node hears of that a
+    /// quarter of a second later, and so do they.
+    pub listen: bool,
     /// Whether a database that is empty or behind is brought up to date. Otherwise it is refused.
     pub migrate: bool,
 }
@@ -98,6 +111,7 @@ impl Default for PostgresOptions {
             acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(10),
             startup_options: true,
+            listen: true,
             migrate: true,
         }
     }
@@ -118,9 +132,11 @@ impl PostgresStore {
             } else {
                 migrations::require_current(&database).await?;
             }
-            Ok(())
+            database.look_for_pooler().await
         };
         prepared.await.map_err(OpenError::of(database.name()))?;
-        Ok(Self { database })
+        let hints = Arc::new(Hints::default());
+        let listener = options.listen.then(|| database.listen(Arc::clone(&hints)));
+        Ok(Self { database, hints, listener, broom: Broom::default() })
     }
 }

@@ -3,30 +3,58 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::Client;
 use doorward::clock::Timestamp;
 use doorward::limits::{Beyond, CLOCK_MARGIN, Rule};
 use doorward::store::StoreResult;
 use doorward::store::limits::{Admittance, Applies, ChargedAttempt, LimitStore, Settlement};
+use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
-use crate::connection::Value;
 use crate::error::Fault;
+use crate::statement::{Connection, Statement, Value};
 
-const TAKE: &str = "
+const TAKE: Statement = Statement {
+    sql: "
     SELECT refused, wait, is_familiar
-    FROM take_rate_limits($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    FROM take_rate_limits($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    types: &[
+        Type::INT8,
+        Type::BYTEA,
+        Type::BYTEA_ARRAY,
+        Type::INT2_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8,
+    ],
+};
 
-const SETTLE: &str = "SELECT settle_rate_limits($1, $2, $3, $4, $5, $6, $7)";
+const SETTLE: Statement = Statement {
+    sql: "SELECT settle_rate_limits($1, $2, $3, $4, $5, $6, $7)",
+    types: &[
+        Type::INT8,
+        Type::BYTEA_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::BYTEA,
+        Type::INT8,
+    ],
+};
 
 /// Those whom somebody charges at this moment are passed over.
-const DELETE_CLEAN: &str = "
+const DELETE_CLEAN: Statement = Statement {
+    sql: "
     DELETE FROM rate_limits WHERE key = ANY (ARRAY(
         SELECT key FROM rate_limits WHERE forgiven_at <= $1 AND free_at <= $1 AND familiar_until <= $1
-        LIMIT $2 FOR UPDATE SKIP LOCKED))";
+        LIMIT $2 FOR UPDATE SKIP LOCKED))",
+    types: &[Type::INT8, Type::INT8],
+};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[TAKE, SETTLE, DELETE_CLEAN];
+pub(crate) const STATEMENTS: &[Statement] = &[TAKE, SETTLE, DELETE_CLEAN];
 
 /// The longest time that is reckoned with: a hundred years.
 const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -34,20 +62,19 @@ const AGES: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 #[async_trait]
 impl LimitStore for PostgresStore {
     async fn take_limits(&self, attempt: &ChargedAttempt, now: Timestamp) -> StoreResult<Admittance> {
-        Ok(self.database.run(|client| take(client, attempt, now)).await?)
+        Ok(self.database.run(|connection| take(connection, attempt, now)).await?)
     }
 
     async fn settle_limits(&self, settlement: &Settlement, now: Timestamp) -> StoreResult<()> {
-        Ok(self.database.run(|client| settle(client, settlement, now)).await?)
+        Ok(self.database.run(|connection| settle(connection, settlement, now)).await?)
     }
 
     async fn purge_limits(&self, now: Timestamp, limit: u32) -> StoreResult<u64> {
-        Ok(self.database.run(|client| purge(client, now, limit)).await?)
+        Ok(self.database.run(|connection| purge(connection, now, limit)).await?)
     }
 }
 
-async fn take(client: Client, attempt: &ChargedAttempt, now: Timestamp) -> Result<Admittance, Fault> {
-    let statement = client.prepare_cached(TAKE).await?;
+async fn take(connection: Connection, attempt: &ChargedAttempt, now: Timestamp) -> Result<Admittance, Fault> {
     let familiar = attempt.familiar.as_ref().map(|key| &key.as_bytes()[..]);
     let keys: Vec<_> = attempt.charges.iter().map(|charge| &charge.key.as_bytes()[..]).collect();
     let applies: Vec<i16> = attempt.charges.iter().map(|charge| number(charge.applies)).collect();
@@ -56,7 +83,7 @@ async fn take(client: Client, attempt: &ChargedAttempt, now: Timestamp) -> Resul
     let Columns { bursts, periods, firsts, longests, memories } = &rules;
     let values: [Value<'_>; 10] =
         [&now, &familiar, &keys, &applies, bursts, periods, firsts, longests, memories, &margin];
-    let row = client.query_one(&statement, &values).await?;
+    let row = connection.query_opt(&TAKE, &values).await?.ok_or(Fault::Unreadable("limit"))?;
     Ok(match row.try_get::<_, Option<i32>>("refused")? {
         None => Admittance::Admitted { is_familiar: row.try_get("is_familiar")? },
         Some(charge) => Admittance::Refused {
@@ -66,20 +93,18 @@ async fn take(client: Client, attempt: &ChargedAttempt, now: Timestamp) -> Resul
     })
 }
 
-async fn settle(client: Client, settlement: &Settlement, now: Timestamp) -> Result<(), Fault> {
-    let statement = client.prepare_cached(SETTLE).await?;
+async fn settle(connection: Connection, settlement: &Settlement, now: Timestamp) -> Result<(), Fault> {
     let keys: Vec<_> = settlement.give_back.iter().map(|(key, _)| &key.as_bytes()[..]).collect();
     let Columns { bursts, periods, firsts, .. } = Columns::of(settlement.give_back.iter().map(|(_, rule)| rule));
     let familiar = settlement.familiar.as_ref().map(|(key, _)| &key.as_bytes()[..]);
     let until = settlement.familiar.map(|(_, until)| until.micros());
     let values: [Value<'_>; 7] = [&now.micros(), &keys, &bursts, &periods, &firsts, &familiar, &until];
-    client.execute(&statement, &values).await?;
+    connection.execute(&SETTLE, &values).await?;
     Ok(())
 }
 
-async fn purge(client: Client, now: Timestamp, limit: u32) -> Result<u64, Fault> {
-    let statement = client.prepare_cached(DELETE_CLEAN).await?;
-    Ok(client.execute(&statement, &[&now.micros(), &i64::from(limit)]).await?)
+async fn purge(connection: Connection, now: Timestamp, limit: u32) -> Result<u64, Fault> {
+    connection.execute(&DELETE_CLEAN, &[&now.micros(), &i64::from(limit)]).await
 }
 
 const fn number(applies: Applies) -> i16 {

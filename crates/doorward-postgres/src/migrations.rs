@@ -9,10 +9,12 @@ use deadpool_postgres::Client;
 use doorward::{Clock, SystemClock};
 use sha2::{Digest, Sha256};
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::Type;
 
 use crate::PostgresOptions;
 use crate::connection::Database;
 use crate::error::{OpenError, OpenErrorReason};
+use crate::statement::Value;
 
 /// One step from one version of the tables to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +46,16 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
         sql: include_str!("../migrations/0001_users_and_sessions.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "endings_by_subject",
+        sql: include_str!("../migrations/0002_endings_by_subject.sql"),
     },
     Migration { version: 5, name: "rate_limits", sql: include_str!("../migrations/0005_rate_limits.sql") },
 ];
@@ -69,7 +76,7 @@ const TABLES: &str = "
     SELECT table_name::text, array_agg(column_name::text) AS columns
     FROM information_schema.columns
     WHERE table_schema = current_schema()
-        AND table_name IN ('schema_migrations', 'users', 'sessions', 'endings', 'probes', 'rate_limits')
+        AND table_name IN ('schema_migrations', 'users', 'sessions', 'endings', 'probes', 'housekeeping', 'rate_limits')
     GROUP BY table_name";
 
 /// The migrations that the database at `url` lacks. Changes nothing.
@@ -126,7 +133,9 @@ async fn apply_next(client: &mut Client) -> Result<Option<Migration>, OpenErrorR
         let version = i32::try_from(migration.version).unwrap_or(i32::MAX);
         let (checksum, now) = (&migration.checksum()[..], SystemClock.now().micros());
         let insert = "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
-        transaction.execute(insert, &[&version, &migration.name, &checksum, &now]).await?;
+        let values: [(Value<'_>, Type); 4] =
+            [(&version, Type::INT4), (&migration.name, Type::TEXT), (&checksum, Type::BYTEA), (&now, Type::INT8)];
+        transaction.execute_typed(insert, &values).await?;
     }
     transaction.commit().await?;
     Ok(next)
@@ -152,14 +161,14 @@ fn newest(applied: &[(u32, Vec<u8>)]) -> u32 {
 }
 
 async fn history(client: &impl GenericClient) -> Result<Vec<(u32, Vec<u8>)>, OpenErrorReason> {
-    let tables = client.query(TABLES, &[]).await?;
+    let tables = client.query_typed(TABLES, &[]).await?;
     let history = tables.iter().find(|table| table.get::<_, &str>(0) == "schema_migrations");
     match history.map(|table| table.get::<_, Vec<String>>(1)) {
         None if tables.is_empty() => return Ok(Vec::new()),
         Some(columns) if columns.iter().any(|column| column == "checksum") => {}
         _ => return Err(OpenErrorReason::AnotherProgram),
     }
-    let rows = client.query("SELECT version, checksum FROM schema_migrations ORDER BY version", &[]).await?;
+    let rows = client.query_typed("SELECT version, checksum FROM schema_migrations ORDER BY version", &[]).await?;
     rows.iter().map(|row| Ok((row.try_get::<_, i32>(0)?.unsigned_abs(), row.try_get(1)?))).collect()
 }
 
@@ -175,6 +184,7 @@ mod tests {
             MIGRATIONS.iter().map(|migration| (migration.to_string(), hex(&migration.checksum()))).collect();
         let released = [
             ("0001_users_and_sessions", "7450189e8a84a9a94d1f393331f35603b31fb0df6a9ac304dc3b23aeef276cef"),
+            ("0002_endings_by_subject", "056d3b6970ddb7d8626212caf36ab9914b6d6265f060b509283f79afb130d008"),
             ("0005_rate_limits", "15e07f49f00e9a6fe996b5c3a010538d047432a01a95fd5c153ab8e8daf9e45e"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
@@ -189,7 +199,9 @@ mod tests {
             [users::STATEMENTS, sessions::STATEMENTS, endings::STATEMENTS, housekeeping::STATEMENTS, limits::STATEMENTS]
                 .concat()
         {
-            client.prepare(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+            let prepared = client.prepare(statement.sql).await;
+            let prepared = prepared.unwrap_or_else(|error| panic!("{}: {error:?}", statement.sql));
+            assert_eq!(prepared.params(), statement.types, "{}", statement.sql);
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn session(row: &Row) -> Result<Session, Fault> {
     Ok(Session {
         id: session_id(row, "id")?,
         handle: SessionHandle::from_bytes(bytes(row, "handle")?),
-        user_id: user_id(row.try_get("user_id")?)?,
+        user_id: owner(row)?,
         created_at: Timestamp::from_micros(row.try_get("created_at")?),
         current: SecretHash::from_bytes(bytes(row, "current_hash")?),
         issued_at: Timestamp::from_micros(row.try_get("issued_at")?),
@@ -49,17 +49,20 @@ pub(crate) fn session(row: &Row) -> Result<Session, Fault> {
     })
 }
 
+pub(crate) fn owner(row: &Row) -> Result<UserId, Fault> {
+    user_id(row.try_get("user_id")?)
+}
+
 pub(crate) fn session_id(row: &Row, column: &str) -> Result<SessionId, Fault> {
     Ok(SessionId::from_uuid(row.try_get(column)?))
 }
 
 pub(crate) fn ending(row: &Row) -> Result<Ending, Fault> {
-    let user_id = || user_id(row.try_get("user_id")?);
     let what = match row.try_get("kind")? {
         "session" => EndingKind::Session(session_id(row, "session_id")?),
-        "deactivated" => EndingKind::Deactivated(user_id()?),
-        "reactivated" => EndingKind::Reactivated(user_id()?),
-        "role_changed" => EndingKind::RoleChanged(user_id()?, role(row)?),
+        "deactivated" => EndingKind::Deactivated(owner(row)?),
+        "reactivated" => EndingKind::Reactivated(owner(row)?),
+        "role_changed" => EndingKind::RoleChanged(owner(row)?, role(row)?),
         _ => return Err(Fault::Unreadable("kind of an ending")),
     };
     let position = EndingPosition(row.try_get("position")?);

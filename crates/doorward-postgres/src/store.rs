@@ -17,23 +17,27 @@ use crate::{PostgresStore, endings, housekeeping, sessions, users};
 #[async_trait]
 impl Store for PostgresStore {
     async fn create_user(&self, user: NewUser, session: Option<NewSession>) -> StoreResult<UserCreation> {
-        Ok(self.database.run(|client| users::create(client, &user, session.as_ref())).await?)
+        Ok(self.database.run(|connection| users::create(connection, &user, session.as_ref())).await?)
     }
 
     async fn find_credential(&self, email: &EmailAddress) -> StoreResult<Option<Credential>> {
-        Ok(self.database.run(|client| users::find_credential(client, email.key())).await?)
+        Ok(self.database.run(|connection| users::find_credential(connection, email.key())).await?)
     }
 
     async fn find_user(&self, id: UserId) -> StoreResult<Option<User>> {
-        Ok(self.database.run(|client| users::find(client, id)).await?)
+        Ok(self.database.run(|connection| users::find(connection, id)).await?)
     }
 
     async fn open_session(&self, login: VerifiedLogin, session: NewSession) -> StoreResult<SessionOpening> {
-        Ok(self.database.run(|client| sessions::open(client, &login, &session)).await?)
+        Ok(self.database.run(|connection| sessions::open(connection, &login, &session)).await?)
     }
 
     async fn rotate_session(&self, attempt: RotationAttempt) -> StoreResult<Rotation> {
-        Ok(self.database.run(|client| sessions::rotate(client, &attempt)).await?)
+        let rotation = self.database.run(|connection| sessions::rotate(connection, &attempt)).await?;
+        if matches!(rotation, Rotation::Reused { .. }) {
+            self.hints.tell();
+        }
+        Ok(rotation)
     }
 
     async fn end_session(
@@ -42,28 +46,43 @@ impl Store for PostgresStore {
         reason: EndReason,
         now: Timestamp,
     ) -> StoreResult<Option<SessionId>> {
-        Ok(self.database.run(|client| sessions::end(client, handle, reason, now)).await?)
+        let ended = self.database.run(|connection| sessions::end(connection, handle, reason, now)).await?;
+        if ended.is_some() {
+            self.hints.tell();
+        }
+        Ok(ended)
     }
 
     async fn set_active(&self, id: UserId, active: bool, now: Timestamp) -> StoreResult<Activation> {
-        Ok(self.database.run(|client| users::set_active(client, id, active, now)).await?)
+        let activation = self.database.run(|connection| users::set_active(connection, id, active, now)).await?;
+        self.hints.tell();
+        Ok(activation)
     }
 
     async fn set_role(&self, id: UserId, role: Role, now: Timestamp) -> StoreResult<Option<User>> {
-        Ok(self.database.run(|client| users::set_role(client, id, role, now)).await?)
+        let user = self.database.run(|connection| users::set_role(connection, id, role, now)).await?;
+        self.hints.tell();
+        Ok(user)
     }
 
     async fn list_users(&self, query: UserQuery) -> StoreResult<UserPage> {
-        Ok(self.database.run(|client| users::list(client, query)).await?)
+        Ok(self.database.run(|connection| users::list(connection, query)).await?)
     }
 
     async fn endings_after(&self, position: EndingPosition) -> StoreResult<(Vec<Ending>, EndingPosition)> {
-        Ok(self.database.run(|client| endings::list_after(client, position)).await?)
+        Ok(self.database.run(|connection| endings::list_after(connection, position)).await?)
+    }
+
+    async fn endings_of(&self, user: UserId, session: Option<SessionId>) -> StoreResult<Vec<Ending>> {
+        Ok(self.database.run(|connection| endings::list_of(connection, user, session)).await?)
+    }
+
+    fn ending_hints(&self) -> u64 {
+        self.hints.heard()
     }
 
     async fn purge(&self, sessions_before: Timestamp, endings_before: Timestamp, limit: u32) -> StoreResult<u64> {
-        let purge = |client| housekeeping::purge(client, sessions_before, endings_before, limit);
-        Ok(self.database.run(purge).await?)
+        Ok(self.broom.sweep(&self.database, sessions_before, endings_before, limit).await?)
     }
 
     async fn check(&self) -> StoreResult<()> {
@@ -71,6 +90,9 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
+        if let Some(listener) = &self.listener {
+            listener.stop();
+        }
         self.database.close();
     }
 }

@@ -12,7 +12,7 @@ use doorward_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::data_dir;
 use crate::failure::Failure;
-use crate::settings::{Database, MAKE_SECRET, Secret, Settings};
+use crate::settings::{Database, DatabaseLimits, MAKE_SECRET, Secret, Settings};
 
 /// Opens everything for serving: as many hashing threads as cores and budget allow.
 pub(crate) async fn open_for_serving(settings: &Settings) -> Result<Auth, Failure> {
@@ -23,6 +23,7 @@ pub(crate) async fn open_for_serving(settings: &Settings) -> Result<Auth, Failur
             Some(budget) => PoolSettings::within_budget(parameters, budget),
             None => PoolSettings::new(parameters),
         },
+        true,
     )
     .await
 }
@@ -30,7 +31,7 @@ pub(crate) async fn open_for_serving(settings: &Settings) -> Result<Auth, Failur
 /// Opens everything for one command: one hashing thread.
 pub(crate) async fn open_for_a_command(settings: &Settings) -> Result<Auth, Failure> {
     let pool = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(settings.hash_parameters) };
-    open(settings, pool).await
+    open(settings, pool, false).await
 }
 
 /// The rules of access tokens that the settings make.
@@ -52,7 +53,8 @@ pub(crate) fn require_secret(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-async fn open(settings: &Settings, pool: PoolSettings) -> Result<Auth, Failure> {
+/// `listen`: whether hints of what other nodes end are worth a connection, for as long as this lives.
+async fn open(settings: &Settings, pool: PoolSettings, listen: bool) -> Result<Auth, Failure> {
     require_secret(settings)?;
     if let Database::Sqlite(_) = settings.database {
         data_dir::ensure(&settings.data_dir)?;
@@ -65,20 +67,30 @@ async fn open(settings: &Settings, pool: PoolSettings) -> Result<Auth, Failure> 
     let keyring = Keyring::new(secret.key(), previous);
     let pool = HashingPool::start(pool)
         .map_err(|error| Failure::new(format!("cannot start the threads that hash passwords: {error}")))?;
-    let auth = Auth::new(open_store(settings).await?, pool, keyring)
+    let auth = Auth::new(open_store(settings, listen).await?, pool, keyring)
         .with_access_token_rules(access_token_rules(settings))
         .with_refresh_rules(settings.refresh_rules);
     Ok(if settings.rate_limit_enabled { auth } else { auth.danger_without_limits() })
 }
 
-async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
+async fn open_store(settings: &Settings, listen: bool) -> Result<Arc<dyn Store>, Failure> {
     Ok(match &settings.database {
         Database::Sqlite(file) => {
             Arc::new(SqliteStore::open(file, SqliteOptions::default()).map_err(Failure::because)?)
         }
         Database::Postgres(url) => {
             // One node must not change the tables under the others: `doorward migrate` does, when told to.
-            let options = PostgresOptions { migrate: false, ..PostgresOptions::default() };
+            let DatabaseLimits { pool_size, connect_timeout, acquire_timeout, statement_timeout } =
+                settings.database_limits;
+            let options = PostgresOptions {
+                max_connections: pool_size,
+                connect_timeout,
+                acquire_timeout,
+                statement_timeout,
+                listen,
+                migrate: false,
+                ..PostgresOptions::default()
+            };
             Arc::new(PostgresStore::open(url, options).await.map_err(Failure::because)?)
         }
     })

@@ -36,6 +36,13 @@ pub enum Task {
     ConfigCheck,
     /// `token inspect`
     TokenInspect,
+    /// `calibrate`
+    Calibrate {
+        /// How long one hash may take, in milliseconds.
+        target_millis: u32,
+        /// As JSON instead of a table.
+        json: bool,
+    },
 }
 
 /// What is to be done about accounts.
@@ -79,6 +86,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         ("config", Some(("show", leaf))) => (Task::ConfigShow, leaf),
         ("config", Some(("check", leaf))) => (Task::ConfigCheck, leaf),
         ("token", Some((_, leaf))) => (Task::TokenInspect, leaf),
+        ("calibrate", _) => (calibrate_task(matches), matches),
         ("users", Some((name, leaf))) => (Task::Users(users_task(name, leaf).ok_or_else(incomplete)?), leaf),
         _ => return Err(incomplete()),
     };
@@ -110,6 +118,7 @@ pub fn command() -> Command {
             Scope::Everywhere,
         ))
         .subcommand(config())
+        .subcommand(serving_command(calibrate()))
         .subcommand(
             group("token", "Look into tokens", "Example:\n  echo \"$TOKEN\" | doorward token inspect").subcommand(
                 with_settings(
@@ -122,6 +131,23 @@ pub fn command() -> Command {
                 ),
             ),
         )
+}
+
+fn calibrate() -> Command {
+    let about = "Measure what password hashing costs here, and suggest settings";
+    let example = "Example:\n  doorward calibrate --target-ms 100\n  doorward calibrate --json";
+    let target = Arg::new("target-ms")
+        .long("target-ms")
+        .value_name("MS")
+        .default_value("250")
+        .value_parser(value_parser!(u32).range(1..=60_000))
+        .help("How long one hash may take, in milliseconds");
+    leaf("calibrate", about, example).arg(target).arg(switch("json", "Print JSON instead of a table"))
+}
+
+fn calibrate_task(matches: &ArgMatches) -> Task {
+    let target_millis = matches.get_one("target-ms").copied().unwrap_or(250);
+    Task::Calibrate { target_millis, json: matches.get_flag("json") }
 }
 
 fn users() -> Command {

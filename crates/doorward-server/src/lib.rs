@@ -59,6 +59,7 @@ fn perform(invocation: &Invocation, raw: &RawSettings) -> Result<ExitCode, Failu
         Task::Migrate { dry_run } => commands::migrate::run(&settings, *dry_run),
         Task::ConfigShow => Ok(ExitCode::SUCCESS),
         Task::ConfigCheck => commands::config::check(&settings),
+        Task::Calibrate { target_millis, json } => commands::calibrate::run(&settings, *target_millis, *json),
         Task::TokenInspect => commands::token::run(&settings),
     }
 }

@@ -2,6 +2,9 @@
 
 use doorward::clock::Timestamp;
 use doorward::revocation::{Ending, EndingKind, EndingPosition};
+use doorward::session::SessionId;
+use doorward::store::ENDINGS_AT_ONCE;
+use doorward::user::UserId;
 use rusqlite::{Connection, params};
 
 use crate::error::Fault;
@@ -11,10 +14,16 @@ const INSERT: &str = "
     INSERT INTO endings (at, kind, session_id, user_id, role) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 const LIST_AFTER: &str = "
-    SELECT position, at, kind, session_id, user_id, role FROM endings WHERE position > ?1 ORDER BY position";
+    SELECT position, at, kind, session_id, user_id, role FROM endings WHERE position > ?1 ORDER BY position LIMIT ?2";
+
+const LIST_OF: &str = "
+    SELECT position, at, kind, session_id, user_id, role FROM endings WHERE user_id = ?1
+    UNION ALL
+    SELECT position, at, kind, session_id, user_id, role FROM endings WHERE session_id = ?2
+    ORDER BY position";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[INSERT, LIST_AFTER];
+pub(crate) const STATEMENTS: &[&str] = &[INSERT, LIST_AFTER, LIST_OF];
 
 /// Records an ending, in the transaction of what it is about.
 pub(crate) fn record(connection: &Connection, what: EndingKind, at: Timestamp) -> Result<(), Fault> {
@@ -35,7 +44,15 @@ pub(crate) fn list_after(
     position: EndingPosition,
 ) -> Result<(Vec<Ending>, EndingPosition), Fault> {
     let mut statement = connection.prepare_cached(LIST_AFTER)?;
-    let endings: Vec<_> = statement.query_and_then([position.0], rows::ending)?.collect::<Result<_, Fault>>()?;
+    let limit = i64::try_from(ENDINGS_AT_ONCE).unwrap_or(i64::MAX);
+    let endings: Vec<_> = statement.query_and_then([position.0, limit], rows::ending)?.collect::<Result<_, Fault>>()?;
     let last = endings.last().map_or(position, |ending| ending.position);
     Ok((endings, last))
+}
+
+/// The endings of one user and one session.
+pub(crate) fn list_of(connection: &Connection, user: UserId, session: Option<SessionId>) -> Result<Vec<Ending>, Fault> {
+    let mut statement = connection.prepare_cached(LIST_OF)?;
+    let session = session.map(|session| *session.as_uuid().as_bytes());
+    statement.query_and_then(params![user.value(), session], rows::ending)?.collect()
 }

@@ -44,11 +44,16 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
         sql: include_str!("../migrations/0001_users_and_sessions.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "endings_by_subject",
+        sql: include_str!("../migrations/0002_endings_by_subject.sql"),
     },
     Migration { version: 5, name: "rate_limits", sql: include_str!("../migrations/0005_rate_limits.sql") },
 ];
@@ -199,6 +204,7 @@ mod tests {
             MIGRATIONS.iter().map(|migration| (migration.to_string(), hex(&migration.checksum()))).collect();
         let released = [
             ("0001_users_and_sessions", "7b46ca2d1bbdc9329561e3d8c36e002f6eda7aa82a88a8b85a844dc40a8b6516"),
+            ("0002_endings_by_subject", "aefdc2d9f7e28af6808eef14b8b9c440c6afb600d9eec3a18dc46af0db6051b9"),
             ("0005_rate_limits", "72384549f7f8b16ecb06e8ce78d7859260601bed7007a1783b3770d74a976c54"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));

@@ -61,6 +61,10 @@ impl Store for SqliteStore {
         self.readers.read(|connection| endings::list_after(connection, position))
     }
 
+    async fn endings_of(&self, user: UserId, session: Option<SessionId>) -> StoreResult<Vec<Ending>> {
+        self.readers.read(|connection| endings::list_of(connection, user, session))
+    }
+
     async fn purge(&self, sessions_before: Timestamp, endings_before: Timestamp, limit: u32) -> StoreResult<u64> {
         let find = move |connection: &_| housekeeping::find_expired(connection, sessions_before, limit);
         let expired = self.readers.scan(find).await?;

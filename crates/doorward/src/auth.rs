@@ -76,31 +76,44 @@ impl Auth {
         Self { refresh_rules, ..self }
     }
 
+    /// The same remembering that many endings at most; a million unless said otherwise. When more than
+    /// that end within an access token's life, the store is asked about the older tokens.
+    #[must_use]
+    pub fn with_remembered_endings(self, limit: usize) -> Self {
+        Self { revocations: Revocations::bounded(limit), ..self }
+    }
+
     /// The pool that hashes, for its figures.
     pub const fn hashing_pool(&self) -> &HashingPool {
         &self.pool
     }
 
-    /// Whether the store can serve.
+    /// Whether the store can serve, and every recent ending is known here.
     ///
     /// # Errors
     ///
-    /// [`Fault::Store`] when it can't.
-    pub async fn check(&self) -> Result<(), Fault> {
-        Ok(self.store.check().await?)
+    /// [`Fault::Store`] when the store can't serve, or can't say what ended within the last second.
+    pub async fn check(&self) -> Result<Readiness, Fault> {
+        self.store.check().await?;
+        let (now, lifetime) = (self.clock.now(), self.access_rules.lifetime);
+        self.revocations.keep_current(&*self.store, now, lifetime).await?;
+        let is_complete = self.revocations.is_complete(now, lifetime);
+        Ok(if is_complete { Readiness::Ready } else { Readiness::AskingStore })
     }
 
     /// Removes one batch of what is long dead: expired sessions, endings that no living token is older than,
-    /// and limits that remember nothing any more. Says how many rows went; call again while it is not zero.
+    /// and limits that remember nothing any more.
     ///
     /// # Errors
     ///
     /// [`Fault::Store`] when the store can't serve.
-    pub async fn purge(&self) -> Result<u64, Fault> {
+    pub async fn purge(&self) -> Result<Purged, Fault> {
         let now = self.clock.now();
         let endings_before = now.minus(self.access_rules.lifetime).minus(ENDING_MARGIN);
-        let purged = self.store.purge(now.minus(SESSION_MARGIN), endings_before, PURGE_BATCH).await?;
-        Ok(purged + self.store.purge_limits(now, LIMIT_PURGE_BATCH).await?)
+        let rows = self.store.purge(now.minus(SESSION_MARGIN), endings_before, PURGE_BATCH).await?;
+        let limits = self.store.purge_limits(now, LIMIT_PURGE_BATCH).await?;
+        let is_done = rows < u64::from(PURGE_BATCH) && limits < u64::from(LIMIT_PURGE_BATCH);
+        Ok(Purged { rows: rows + limits, is_done })
     }
 
     /// Finishes what was accepted and closes the store.
@@ -132,6 +145,24 @@ impl Auth {
         let access_token = create_access_token(subject, &self.keyring, &self.access_rules, now)?;
         Ok(TokenPair { access_token, refresh_token, expires_in: self.access_rules.lifetime })
     }
+}
+
+/// What a step of [`Auth::purge`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purged {
+    /// How many rows went.
+    pub rows: u64,
+    /// Whether nothing dead is left; otherwise call again.
+    pub is_done: bool,
+}
+
+/// How well a process can serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// Fully.
+    Ready,
+    /// Fully, but slower: more has ended than is remembered, and the store is asked about older tokens.
+    AskingStore,
 }
 
 /// What a client gets for a password or a refresh token.

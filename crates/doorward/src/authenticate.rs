@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::error::Fault;
-use crate::revocation::Standing;
+use crate::revocation::{Standing, standing_by};
 use crate::role::Role;
 use crate::session::SessionId;
 use crate::store::StoreError;
@@ -62,7 +62,8 @@ impl From<AccessTokenError> for AuthenticateError {
 }
 
 impl Auth {
-    /// Tells who sent a request. The store is not asked, but for news of endings now and then.
+    /// Tells who sent a request. The store is not asked, but for news of endings now and then, and for a
+    /// token older than the endings that are remembered.
     ///
     /// # Errors
     ///
@@ -72,7 +73,12 @@ impl Auth {
         let token = decode_access_token(access_token, &self.keyring, &self.access_rules, now)?;
         self.revocations.keep_current(&*self.store, now, self.access_rules.lifetime).await.map_err(Fault::from)?;
         let subject = token.subject();
-        match self.revocations.standing(subject.user_id, subject.session, token.issued_at()) {
+        let mut standing = self.revocations.standing(subject.user_id, subject.session, token.issued_at());
+        if standing == Standing::Unsure {
+            let endings = self.store.endings_of(subject.user_id, subject.session).await.map_err(Fault::from)?;
+            standing = standing_by(&endings, subject.user_id, subject.session, token.issued_at());
+        }
+        match standing {
             Standing::Good(changed_role) => Ok(Identity {
                 user_id: subject.user_id,
                 role: changed_role.unwrap_or(subject.role),
@@ -81,7 +87,7 @@ impl Auth {
                 issued_at: token.issued_at(),
                 expires_at: token.expires_at(),
             }),
-            Standing::Ended => Err(AuthenticateError::Invalid),
+            Standing::Ended | Standing::Unsure => Err(AuthenticateError::Invalid),
             Standing::Deactivated => Err(AuthenticateError::Deactivated),
         }
     }

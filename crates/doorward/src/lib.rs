@@ -61,7 +61,7 @@ pub mod testing;
 pub mod token;
 pub mod user;
 
-pub use auth::{Auth, TokenPair};
+pub use auth::{Auth, Purged, Readiness, TokenPair};
 pub use authenticate::{AuthenticateError, Identity};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use email::EmailAddress;

@@ -5,7 +5,7 @@ use crate::email::EmailAddress;
 use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
-use crate::password::{Password, PasswordHash, hash_password, verify_password};
+use crate::password::{ClientKey, ClientOfPool, Password, PasswordHash};
 use crate::store::{SessionOpening, VerifiedLogin};
 
 /// Why nobody was logged in.
@@ -39,15 +39,21 @@ impl Auth {
     ) -> Result<TokenPair, LoginError> {
         let attempt = Attempt::Password { account: email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
-        let outcome = self.log_in(email, password).await;
+        let outcome = self.log_in(email, password, origin).await;
         self.settle(admission, Outcome::of(&outcome, |error| matches!(error, LoginError::Fault(_)))).await;
         outcome
     }
 
-    async fn log_in(&self, email: &EmailAddress, password: &Password) -> Result<TokenPair, LoginError> {
+    async fn log_in(
+        &self,
+        email: &EmailAddress,
+        password: &Password,
+        origin: Origin<'_>,
+    ) -> Result<TokenPair, LoginError> {
+        let pool = self.pool.for_client(origin.address.map(ClientKey::from));
         let credential = self.store.find_credential(email).await.map_err(Fault::from)?;
         let stored = credential.as_ref().map(|credential| &credential.password_hash);
-        let verification = verify_password(&self.pool, password, stored).await.map_err(Fault::from)?;
+        let verification = pool.verify_password(password, stored).await.map_err(Fault::from)?;
         let Some(credential) = credential.filter(|_| verification.matches) else {
             tracing::info!(event = "login_refused", reason = "credentials");
             return Err(LoginError::InvalidCredentials);
@@ -57,7 +63,7 @@ impl Auth {
             tracing::info!(event = "login_refused", reason = "deactivated", user_id = %user_id);
             return Err(LoginError::Deactivated);
         }
-        let upgraded_hash = if verification.needs_upgrade { self.upgrade(password).await } else { None };
+        let upgraded_hash = if verification.needs_upgrade { upgrade(pool, password).await } else { None };
         let login = VerifiedLogin { user_id, version: credential.version, upgraded_hash };
         self.open_session(login).await
     }
@@ -76,12 +82,12 @@ impl Auth {
             SessionOpening::CredentialChanged => Err(LoginError::InvalidCredentials),
         }
     }
+}
 
-    /// The password hashed with today's parameters. Under load the upgrade waits for another login.
-    async fn upgrade(&self, password: &Password) -> Option<PasswordHash> {
-        hash_password(&self.pool, password)
-            .await
-            .inspect_err(|error| tracing::warn!(event = "password_upgrade_postponed", %error))
-            .ok()
-    }
+/// The password hashed with today's parameters. Under load the upgrade waits for another login.
+async fn upgrade(pool: ClientOfPool<'_>, password: &Password) -> Option<PasswordHash> {
+    pool.hash_password(password)
+        .await
+        .inspect_err(|error| tracing::warn!(event = "password_upgrade_postponed", %error))
+        .ok()
 }

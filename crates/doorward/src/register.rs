@@ -5,7 +5,7 @@ use crate::email::EmailAddress;
 use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
-use crate::password::{NewPassword, hash_password};
+use crate::password::{ClientKey, NewPassword};
 use crate::role::Role;
 use crate::store::UserCreation;
 use crate::user::{NewUser, User};
@@ -35,14 +35,19 @@ impl Auth {
     ) -> Result<TokenPair, RegisterError> {
         let attempt = Attempt::Registration { address: origin.address };
         let admission = self.admit(attempt).await?;
-        let outcome = self.open_account(email, password).await;
+        let outcome = self.open_account(email, password, origin).await;
         self.settle(admission, Outcome::of(&outcome, |error| matches!(error, RegisterError::Fault(_)))).await;
         outcome
     }
 
-    async fn open_account(&self, email: EmailAddress, password: &NewPassword) -> Result<TokenPair, RegisterError> {
+    async fn open_account(
+        &self,
+        email: EmailAddress,
+        password: &NewPassword,
+        origin: Origin<'_>,
+    ) -> Result<TokenPair, RegisterError> {
         let now = self.clock.now();
-        let new_user = self.new_user(email, password, Role::User).await?;
+        let new_user = self.new_user(email, password, Role::User, origin).await?;
         let (session, refresh_token) = self.new_session(now)?;
         let session_id = session.id;
         match self.store.create_user(new_user, Some(session)).await.map_err(Fault::from)? {
@@ -66,8 +71,7 @@ impl Auth {
         role: Role,
         origin: Origin<'_>,
     ) -> Result<User, RegisterError> {
-        let _ = origin;
-        let new_user = self.new_user(email, password, role).await?;
+        let new_user = self.new_user(email, password, role, origin).await?;
         match self.store.create_user(new_user, None).await.map_err(Fault::from)? {
             UserCreation::Created(user) => {
                 tracing::info!(event = "user_created", user_id = %user.id, role = %user.role);
@@ -84,11 +88,13 @@ impl Auth {
         email: EmailAddress,
         password: &NewPassword,
         role: Role,
+        origin: Origin<'_>,
     ) -> Result<NewUser, RegisterError> {
         if self.store.find_credential(&email).await.map_err(Fault::from)?.is_some() {
             return Err(RegisterError::AddressTaken);
         }
-        let password_hash = hash_password(&self.pool, password.password()).await.map_err(Fault::from)?;
+        let pool = self.pool.for_client(origin.address.map(ClientKey::from));
+        let password_hash = pool.hash_password(password.password()).await.map_err(Fault::from)?;
         Ok(NewUser { email, password_hash, role, created_at: self.clock.now() })
     }
 }

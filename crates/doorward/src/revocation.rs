@@ -4,16 +4,20 @@
 //! and the roles changed within the last lifetime. Stores write an [`Ending`] in the very transaction
 //! that ends something; a set in memory reads the new ones and answers with a hash-map probe.
 
+mod filter;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::role::Role;
 use crate::session::SessionId;
-use crate::store::{Store, StoreResult};
+use crate::store::{ENDINGS_AT_ONCE, Store, StoreResult};
 use crate::user::UserId;
+
+use self::filter::Filter;
 
 /// How often the store is asked for news.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -21,6 +25,8 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const BOUND: Duration = Duration::from_secs(1);
 /// How much longer than a token lives an ending is remembered, for clocks that disagree.
 const MARGIN: Duration = Duration::from_secs(60);
+/// How many endings are remembered: some 50 MB. Of more than that the oldest are left to the store.
+const LIMIT: usize = 1_000_000;
 
 /// How far a reader has come in the store's list of endings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -59,6 +65,8 @@ pub(crate) enum Standing {
     Ended,
     /// Its user is deactivated now.
     Deactivated,
+    /// The token is older than what is remembered: the store knows.
+    Unsure,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,22 +84,41 @@ struct UserEnding {
 #[derive(Debug)]
 pub(crate) struct Revocations {
     set: RwLock<RevocationSet>,
+    /// Asked first, without a lock: nearly every request learns here that nothing speaks against it.
+    filter: Filter,
+    /// Whether some endings were left to the store for want of room, so that the filter doesn't know all.
+    is_partial: AtomicBool,
     /// Microseconds of the last news; `i64::MIN` before the first.
     learned_at: AtomicI64,
     learning: AtomicBool,
+    /// What [`Store::ending_hints`] said before the last news were read.
+    hints: AtomicU64,
 }
 
 impl Default for Revocations {
     fn default() -> Self {
-        Self { set: RwLock::default(), learned_at: AtomicI64::new(i64::MIN), learning: AtomicBool::new(false) }
+        Self::bounded(LIMIT)
     }
 }
 
 impl Revocations {
-    /// Makes sure the set is no older than [`BOUND`], asking the store when it is older than [`INTERVAL`].
+    /// One that remembers so many endings at most, and at least one.
+    pub(crate) fn bounded(limit: usize) -> Self {
+        Self {
+            set: RwLock::new(RevocationSet { limit: limit.max(1), ..RevocationSet::default() }),
+            filter: Filter::default(),
+            is_partial: AtomicBool::new(false),
+            learned_at: AtomicI64::new(i64::MIN),
+            learning: AtomicBool::new(false),
+            hints: AtomicU64::new(0),
+        }
+    }
+
+    /// Makes sure the set is no older than [`BOUND`], asking the store when it is older than [`INTERVAL`],
+    /// or when the store has heard of news.
     pub(crate) async fn keep_current(&self, store: &dyn Store, now: Timestamp, lifetime: Duration) -> StoreResult<()> {
         let age = Timestamp::from_micros(self.learned_at.load(Ordering::Acquire)).distance(now);
-        if age < INTERVAL {
+        if age < INTERVAL && store.ending_hints() == self.hints.load(Ordering::Acquire) {
             return Ok(());
         }
         if age < BOUND {
@@ -108,20 +135,67 @@ impl Revocations {
 
     /// Reads the endings recorded since the last time.
     pub(crate) async fn learn(&self, store: &dyn Store, now: Timestamp, lifetime: Duration) -> StoreResult<()> {
-        let position = self.set.read().unwrap_or_else(PoisonError::into_inner).position;
-        let (endings, position) = store.endings_after(position).await?;
-        let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
-        set.apply(&endings, position);
-        set.forget(now, lifetime.saturating_add(MARGIN));
-        drop(set);
+        // Counted before the reading: what is heard of meanwhile is read once more.
+        let hints = store.ending_hints();
+        let mut is_behind = true;
+        while is_behind {
+            let position = self.set.read().unwrap_or_else(PoisonError::into_inner).position;
+            let (endings, position) = store.endings_after(position).await?;
+            is_behind = endings.len() >= ENDINGS_AT_ONCE;
+            self.take_in(&endings, position, now.minus(lifetime.saturating_add(MARGIN)), now);
+        }
+        self.hints.store(hints, Ordering::Release);
         self.learned_at.store(now.micros(), Ordering::Release);
         Ok(())
     }
 
+    fn take_in(&self, endings: &[Ending], position: EndingPosition, horizon: Timestamp, now: Timestamp) {
+        let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        set.apply(endings, position);
+        // While the lock is held, and before `learned_at` says that the news are in.
+        endings.iter().for_each(|ending| self.filter.add(key_of(ending.what)));
+        if set.forget(horizon, now) {
+            // The filter is silent about what was left to the store: first nobody goes by it any more.
+            self.is_partial.store(set.left_out.is_some(), Ordering::SeqCst);
+            self.filter.keep_only(set.keys());
+        }
+    }
+
+    /// Whether everything that a living token may be refused for is remembered.
+    pub(crate) fn is_complete(&self, now: Timestamp, lifetime: Duration) -> bool {
+        let oldest_token = now.minus(lifetime.saturating_add(MARGIN));
+        self.set.read().unwrap_or_else(PoisonError::into_inner).knows_all_since(oldest_token)
+    }
+
     /// How a token of `user`, issued at `issued_at` in `session`, stands.
     pub(crate) fn standing(&self, user: UserId, session: Option<SessionId>, issued_at: Timestamp) -> Standing {
+        let may_matter = self.filter.may_hold(user_key(user))
+            || session.is_some_and(|session| self.filter.may_hold(session_key(session)));
+        if !may_matter && !self.is_partial.load(Ordering::SeqCst) {
+            return Standing::Good(None);
+        }
         self.set.read().unwrap_or_else(PoisonError::into_inner).standing(user, session, issued_at)
     }
+}
+
+/// What the filter knows an ending by.
+fn key_of(what: EndingKind) -> u64 {
+    match what {
+        EndingKind::Session(session) => session_key(session),
+        EndingKind::Deactivated(user) | EndingKind::Reactivated(user) | EndingKind::RoleChanged(user, _) => {
+            user_key(user)
+        }
+    }
+}
+
+/// A session's own random bits.
+fn session_key(session: SessionId) -> u64 {
+    session.as_uuid().as_u64_pair().0
+}
+
+/// Users are numbered: spread by Fibonacci hashing.
+const fn user_key(user: UserId) -> u64 {
+    user.value().cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Gives the turn at asking back, also when the request that had it is dropped half-way.
@@ -133,12 +207,41 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// How a token stands by what the store knows of its user and session, oldest first.
+pub(crate) fn standing_by(
+    endings: &[Ending],
+    user: UserId,
+    session: Option<SessionId>,
+    issued_at: Timestamp,
+) -> Standing {
+    let mut set = RevocationSet::default();
+    set.apply(endings, EndingPosition::default());
+    set.standing(user, session, issued_at)
+}
+
 /// The endings that can still matter, in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct RevocationSet {
     sessions: HashMap<SessionId, Timestamp>,
     users: HashMap<UserId, UserEnding>,
     position: EndingPosition,
+    forgot_at: Option<Timestamp>,
+    limit: usize,
+    /// The moment of the last ending that was left to the store for want of room.
+    left_out: Option<Timestamp>,
+}
+
+impl Default for RevocationSet {
+    fn default() -> Self {
+        Self {
+            sessions: HashMap::new(),
+            users: HashMap::new(),
+            position: EndingPosition::default(),
+            forgot_at: None,
+            limit: LIMIT,
+            left_out: None,
+        }
+    }
 }
 
 impl RevocationSet {
@@ -150,11 +253,44 @@ impl RevocationSet {
         self.position = self.position.max(position);
     }
 
-    /// Forgets what no living token can be older than.
-    fn forget(&mut self, now: Timestamp, lifetime: Duration) {
-        let horizon = now.minus(lifetime);
-        self.sessions.retain(|_, at| *at >= horizon);
-        self.users.retain(|_, ending| ending.last_at >= horizon);
+    /// Forgets what is from before `horizon`, and what there is no room for; says whether anything may have gone.
+    ///
+    /// Looking takes as long as the set is large, so it is done once a [`MARGIN`], however often there is news.
+    fn forget(&mut self, horizon: Timestamp, now: Timestamp) -> bool {
+        let is_time = self.forgot_at.is_none_or(|at| at.distance(now) >= MARGIN);
+        if is_time {
+            self.forgot_at = Some(now);
+            self.sessions.retain(|_, at| *at >= horizon);
+            self.users.retain(|_, ending| ending.last_at >= horizon);
+            self.left_out = self.left_out.filter(|last| last.plus(MARGIN) >= horizon);
+        }
+        let is_full = self.sessions.len() + self.users.len() > self.limit;
+        if is_full {
+            self.leave_out_oldest();
+        }
+        is_time || is_full
+    }
+
+    /// Makes room: a quarter goes, so that this is not done at each ending.
+    fn leave_out_oldest(&mut self) {
+        let mut moments: Vec<_> = self.sessions.values().copied().collect();
+        moments.extend(self.users.values().map(|ending| ending.last_at));
+        let surplus = moments.len().saturating_sub(self.limit - self.limit / 4).max(1);
+        let (_, last, _) = moments.select_nth_unstable(surplus - 1);
+        let last = *last;
+        self.sessions.retain(|_, at| *at > last);
+        self.users.retain(|_, ending| ending.last_at > last);
+        self.left_out = self.left_out.max(Some(last));
+    }
+
+    /// Whether nothing was left out that a token issued at `moment` or later may be refused for.
+    fn knows_all_since(&self, moment: Timestamp) -> bool {
+        self.left_out.is_none_or(|last| moment > last.plus(MARGIN))
+    }
+
+    /// What the filter must hold.
+    fn keys(&self) -> impl Iterator<Item = u64> {
+        self.sessions.keys().copied().map(session_key).chain(self.users.keys().copied().map(user_key))
     }
 
     /// How a token of `user`, issued at `issued_at` in `session`, stands.
@@ -170,7 +306,13 @@ impl RevocationSet {
                 .and_then(|ending| ending.deactivated_at)
                 .is_some_and(|at| issued_at.seconds() <= at.seconds()),
         };
-        if ended { Standing::Ended } else { Standing::Good(user_ending.and_then(|ending| ending.role)) }
+        if ended {
+            Standing::Ended
+        } else if self.knows_all_since(issued_at) {
+            Standing::Good(user_ending.and_then(|ending| ending.role))
+        } else {
+            Standing::Unsure
+        }
     }
 
     fn record(&mut self, ending: Ending) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
 use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Auth, AuthenticateError, EmailAddress, Origin, Role, Store};
+use doorward::{Auth, AuthenticateError, EmailAddress, Origin, Purged, Readiness, Role, Store};
 
 const SECRET: &str = "wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd";
 const OLD_SECRET: &str = "Rk3dQ8sYp1LxV6nTz0GhC5uWj9EaM2bF";
@@ -32,6 +32,10 @@ impl World {
         Auth::new(Arc::clone(&self.store) as Arc<dyn Store>, HashingPool::start(settings).unwrap(), keyring)
             .with_clock(Arc::clone(&self.clock) as Arc<dyn doorward::Clock>)
             .danger_without_limits()
+    }
+
+    fn now(&self) -> doorward::Timestamp {
+        doorward::Clock::now(&*self.clock)
     }
 
     fn later(&self, millis: u64) {
@@ -83,6 +87,53 @@ fn a_process_that_cannot_be_sure_refuses_after_a_second() {
     world.clock.set(doorward::Timestamp::from_seconds(1_800_000_000).plus(Duration::from_millis(1)));
     world.later(3_600_000);
     assert!(block_on(auth.authenticate(access)).is_err());
+}
+
+#[test]
+fn what_is_too_much_to_remember_is_asked_of_the_store() {
+    let world = World::new();
+    let auth = world.node(8, SECRET, &[]).with_remembered_endings(8);
+    let user = register(&auth);
+    let demoted = block_on(auth.authenticate(user.access_token.reveal())).unwrap().user_id;
+    block_on(world.store.set_role(demoted, Role::Admin, world.now())).unwrap();
+    let mut ended = vec![user.access_token.reveal().to_owned()];
+    block_on(auth.logout(&user.refresh_token.reveal(), Origin::unknown())).unwrap();
+    let alive = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
+    assert_eq!(block_on(auth.check()).unwrap(), Readiness::Ready);
+    for _ in 0..20 {
+        world.later(1_000);
+        let other = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
+        block_on(auth.logout(&other.refresh_token.reveal(), Origin::unknown())).unwrap();
+        ended.push(other.access_token.reveal().to_owned());
+    }
+    assert_eq!(block_on(auth.check()).unwrap(), Readiness::AskingStore);
+    for access in &ended {
+        assert!(matches!(block_on(auth.authenticate(access)), Err(AuthenticateError::Invalid)));
+    }
+    assert_eq!(block_on(auth.authenticate(alive.access_token.reveal())).unwrap().role, Role::Admin);
+    // What is younger than all that was left out needs no store.
+    world.later(60_000);
+    let young = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
+    block_on(auth.authenticate(young.access_token.reveal())).unwrap();
+    block_on(world.store.close());
+    world.later(999);
+    block_on(auth.authenticate(young.access_token.reveal())).unwrap();
+    assert!(matches!(block_on(auth.authenticate(alive.access_token.reveal())), Err(AuthenticateError::Fault(_))));
+    assert!(block_on(auth.check()).is_err());
+}
+
+#[test]
+fn when_the_tokens_are_dead_that_were_left_to_the_store_it_is_asked_no_more() {
+    let world = World::new();
+    let auth = world.node(8, SECRET, &[]).with_remembered_endings(1);
+    register(&auth);
+    for _ in 0..3 {
+        let tokens = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
+        block_on(auth.logout(&tokens.refresh_token.reveal(), Origin::unknown())).unwrap();
+    }
+    assert_eq!(block_on(auth.check()).unwrap(), Readiness::AskingStore);
+    world.later(17 * 60_000 + 1);
+    assert_eq!(block_on(auth.check()).unwrap(), Readiness::Ready);
 }
 
 #[test]
@@ -141,7 +192,7 @@ fn housekeeping_removes_the_dead_and_touches_nothing_alive() {
     let alive = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
     world.later(25 * 3_600_000);
     // One session and its ending.
-    assert_eq!(block_on(auth.purge()).unwrap(), 2);
-    assert_eq!(block_on(auth.purge()).unwrap(), 0);
+    assert_eq!(block_on(auth.purge()).unwrap(), Purged { rows: 2, is_done: true });
+    assert_eq!(block_on(auth.purge()).unwrap(), Purged { rows: 0, is_done: true });
     block_on(auth.refresh(&alive.refresh_token.reveal(), Origin::unknown())).unwrap();
 }

@@ -119,7 +119,7 @@ fn more_than_the_queue_holds_is_refused_at_once() {
     let refused = enqueue(pin!(hash_password(&pool, &password)));
     let Some(Err(HashingError::Overloaded { retry_after })) = refused else { panic!("{refused:?}") };
     assert!(retry_after >= Duration::from_secs(1));
-    assert_eq!(pool.statistics().refused, 1);
+    assert_eq!(pool.statistics().refused.full, 1);
     for future in waiting {
         block_on(future).unwrap();
     }
@@ -162,7 +162,7 @@ fn many_at_once_are_all_served_by_the_few_threads() {
         }
     });
     let statistics = pool.statistics();
-    assert_eq!((statistics.workers, statistics.hashed, statistics.refused), (2, 50, 0));
+    assert_eq!((statistics.workers, statistics.hashed, statistics.refused.total()), (2, 50, 0));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use doorward::Auth;
+use doorward::{Auth, Readiness};
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -25,8 +25,11 @@ pub(crate) struct Ready {
     status: &'static str,
 }
 
-/// Readiness: the store can serve.
+/// Readiness: the store can serve, and says what ended.
 pub(crate) async fn ready(State(auth): State<Arc<Auth>>) -> Result<Json<Ready>, ApiError> {
-    auth.check().await?;
-    Ok(Json(Ready { status: "ready" }))
+    let status = match auth.check().await? {
+        Readiness::Ready => "ready",
+        Readiness::AskingStore => "asking_store",
+    };
+    Ok(Json(Ready { status }))
 }

@@ -12,7 +12,7 @@ async fn pending_migrations_are_told_without_touching_anything() {
     let database = Fresh::create().await;
     let pending = pending_migrations(database.url()).await.unwrap();
     let names: Vec<_> = pending.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["0001_users_and_sessions", "0005_rate_limits"]);
+    assert_eq!(names, ["0001_users_and_sessions", "0002_endings_by_subject", "0005_rate_limits"]);
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
     assert_eq!(count(&connect(database.url()).await, tables).await, 0);
     assert_eq!(migrate(database.url()).await.unwrap(), pending);

@@ -16,7 +16,7 @@ use tokio_postgres::Client;
 use crate::cluster::Fresh;
 
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub(crate) const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 pub(crate) async fn open(database: &Fresh) -> PostgresStore {
     open_with(database, PostgresOptions::default()).await

@@ -18,8 +18,12 @@ pub(super) async fn run(auth: Arc<Auth>) {
         let mut purged = 0;
         loop {
             match auth.purge().await {
-                Ok(0) => break,
-                Ok(rows) => purged += rows,
+                Ok(batch) => {
+                    purged += batch.rows;
+                    if batch.is_done {
+                        break;
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(event = "purge_failed", %error);
                     break;

@@ -12,9 +12,10 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use doorward::Auth;
+use doorward::password::{Durations, Refusals};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -144,10 +145,12 @@ impl Collector for Readings {
         gauge(encoder, "hashing_running", "Passwords being hashed now", approximate(hashing.running))?;
         gauge(encoder, "hashing_waiting", "Passwords waiting to be hashed", approximate(hashing.waiting))?;
         counter(encoder, "hashing_done", "Passwords hashed or verified", hashing.hashed)?;
-        counter(encoder, "hashing_refused", "Passwords refused for want of time or place", hashing.refused)?;
+        counter(encoder, "hashing_assisted", "Of these, done by two threads at once", hashing.assisted)?;
+        refusals(encoder, hashing.refused)?;
         counter(encoder, "hashing_abandoned", "Passwords whose sender went away", hashing.abandoned)?;
-        counter(encoder, "hashing_waited_seconds", "Time spent waiting, in all", hashing.waited.as_secs_f64())?;
-        counter(encoder, "hashing_worked_seconds", "Time spent hashing, in all", hashing.worked.as_secs_f64())
+        counter(encoder, "hashing_failed", "Passwords whose hashing failed; the log says why", hashing.failed)?;
+        histogram(encoder, "hashing_wait", "Time from a password's coming to its turn", &hashing.waits)?;
+        histogram(encoder, "hashing_time", "Time of one hash", &hashing.times)
     }
 }
 
@@ -176,4 +179,21 @@ where
 {
     let counter = ConstCounter::new(value);
     counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
+}
+
+fn refusals(encoder: &mut DescriptorEncoder<'_>, refusals: Refusals) -> fmt::Result {
+    let help = "Passwords refused because of the load: no place, no time, or the place went to another client";
+    let mut family = encoder.encode_descriptor("hashing_refused", help, None, MetricType::Counter)?;
+    for (cause, count) in [("full", refusals.full), ("late", refusals.late), ("displaced", refusals.displaced)] {
+        ConstCounter::new(count).encode(family.encode_family(&[("cause", cause)])?)?;
+    }
+    Ok(())
+}
+
+fn histogram(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, durations: &Durations) -> fmt::Result {
+    let bounds = Durations::BOUNDS_MILLIS.map(|millis| f64::from(millis) / 1000.0);
+    let bounds = bounds.into_iter().chain([f64::INFINITY]);
+    let ranges: Vec<_> = bounds.zip(durations.counts).collect();
+    let mut metric = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+    metric.encode_histogram::<NoLabelSet>(durations.sum.as_secs_f64(), durations.count(), &ranges, None)
 }

@@ -2,8 +2,22 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
+
+/// What a node asks of PostgreSQL at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseLimits {
+    /// Connections at once; one more listens for hints.
+    pub pool_size: usize,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a request waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// How long the server may work on a statement.
+    pub statement_timeout: Duration,
+}
 
 /// Where accounts and sessions are kept.
 #[derive(Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use doorward::token::keyring::SecretKey;
 use doorward_axum::TrustedProxies;
 use zeroize::Zeroizing;
 
-pub use database::Database;
+pub use database::{Database, DatabaseLimits};
 pub use fault::{SettingFault, SettingFaults};
 pub use raw::{DEFAULT_FILE, Environment, Flags, RawSettings, RawText, RawValue, Source};
 pub use table::{SETTINGS, Scope, Secrecy, Setting};
@@ -35,6 +35,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where accounts and sessions are kept.
     pub database: Database,
+    /// What is asked of it at most, if it is PostgreSQL.
+    pub database_limits: DatabaseLimits,
     /// Signs access tokens. `None`: the one in [`data_dir`](Self::data_dir), made on first start; not with
     /// PostgreSQL, whose nodes must share one.
     pub secret_key: Option<Secret>,

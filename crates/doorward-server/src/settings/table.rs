@@ -67,7 +67,7 @@ const PLAIN: Setting = Setting {
 };
 
 /// All settings, in the order in which people meet them.
-pub static SETTINGS: [Setting; 24] = [
+pub static SETTINGS: [Setting; 28] = [
     Setting {
         key: "bind",
         default: Some("127.0.0.1:8000"),
@@ -102,6 +102,34 @@ pub static SETTINGS: [Setting; 24] = [
         help: "Where accounts and sessions are kept [default: sqlite://<data_dir>/doorward.db]",
         secrecy: Secrecy::Url,
         scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "database_pool_size",
+        default: Some("16"),
+        example: "16",
+        help: "PostgreSQL: connections at most, beside one that listens for what other nodes end",
+        ..PLAIN
+    },
+    Setting {
+        key: "database_connect_timeout_seconds",
+        default: Some("5"),
+        example: "5",
+        help: "PostgreSQL: how long making a connection may take",
+        ..PLAIN
+    },
+    Setting {
+        key: "database_acquire_timeout_seconds",
+        default: Some("2"),
+        example: "2",
+        help: "PostgreSQL: how long a request waits for a free connection; then it is told 503",
+        ..PLAIN
+    },
+    Setting {
+        key: "database_statement_timeout_seconds",
+        default: Some("10"),
+        example: "10",
+        help: "PostgreSQL: how long the server may work on a statement; then the request is told 503",
         ..PLAIN
     },
     Setting {

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use super::fault::{SettingFault, SettingFaults};
 use super::raw::{RawSettings, RawValue, Source};
 use super::table::{Secrecy, Setting};
-use super::{Database, LogFormat, Secret, Settings, TlsFiles};
+use super::{Database, DatabaseLimits, LogFormat, Secret, Settings, TlsFiles};
 
 pub(crate) const MAKE_SECRET: &str = "make a good one with: openssl rand -base64 48";
 /// What is wrong with one value, as the end of a sentence.
@@ -27,6 +27,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let tls = tls_files(&mut door);
     let data_dir = door.read("data_dir", path);
     let database = door.optional("database_url", database);
+    let database_limits = database_limits(&mut door);
     let secret_key = door.optional("secret_key", secret);
     let secret_key_previous = door.list("secret_key_previous", secret);
     let access_minutes = door.number("access_token_expire_minutes", 1..=1440);
@@ -51,6 +52,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
             bind: bind?,
             tls: tls?,
             database: database?.unwrap_or_else(|| Database::Sqlite(data_dir.join("doorward.db"))),
+            database_limits: database_limits?,
             data_dir,
             secret_key: secret_key?,
             secret_key_previous: secret_key_previous?,
@@ -91,6 +93,20 @@ fn tls_files(door: &mut Door<'_>) -> Option<Option<TlsFiles>> {
             None
         }
     }
+}
+
+fn database_limits(door: &mut Door<'_>) -> Option<DatabaseLimits> {
+    let pool_size = door.number("database_pool_size", 1..=1000);
+    let mut timeout = |key| door.number(key, 1..=3600).map(|seconds| Duration::from_secs(seconds.into()));
+    let connect_timeout = timeout("database_connect_timeout_seconds");
+    let acquire_timeout = timeout("database_acquire_timeout_seconds");
+    let statement_timeout = timeout("database_statement_timeout_seconds");
+    Some(DatabaseLimits {
+        pool_size: usize::try_from(pool_size?).ok()?,
+        connect_timeout: connect_timeout?,
+        acquire_timeout: acquire_timeout?,
+        statement_timeout: statement_timeout?,
+    })
 }
 
 fn hash_parameters(door: &mut Door<'_>) -> Option<HashParameters> {

@@ -2,7 +2,7 @@ use crate::application::Home;
 
 #[test]
 fn every_help_has_an_example_and_none_has_a_secret() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &[],
         &["serve"],
         &["users"],
@@ -16,6 +16,7 @@ fn every_help_has_an_example_and_none_has_a_secret() {
         &["config", "show"],
         &["config", "check"],
         &["token", "inspect"],
+        &["calibrate"],
     ];
     let secret = ("SECRET_KEY", "a secret that must never be printed anywhere at all");
     for command in commands {
@@ -38,6 +39,7 @@ fn wrong_usage_is_status_2() {
         &["users", "create"],
         &["users", "list", "--bind", "127.0.0.1:1"],
         &["users", "set-role", "a@example.com", "king"],
+        &["calibrate", "--target-ms", "0"],
     ] {
         let outcome = Home::new().run(wrong);
         assert_eq!(outcome.status, Some(2), "{outcome:?}");

@@ -3,6 +3,7 @@
 
 mod application;
 mod authority;
+mod calibrate;
 mod client;
 #[path = "../../../doorward-postgres/tests/store/cluster.rs"]
 mod cluster;
@@ -10,7 +11,9 @@ mod command_line;
 mod contract_report;
 mod crash;
 mod http2;
+mod idle;
 mod limits;
+mod many_nodes;
 mod on_postgresql;
 mod overload;
 mod races;

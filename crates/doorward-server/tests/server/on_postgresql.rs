@@ -5,11 +5,11 @@ use crate::client::PASSWORD;
 use crate::cluster::Fresh;
 use crate::races::{at_once, count};
 
-const SECRET: [&str; 2] = ["--secret-key", "the same thirty-two bytes or more on every node 7d1f"];
+pub(crate) const SECRET: [&str; 2] = ["--secret-key", "the same thirty-two bytes or more on every node 7d1f"];
 
-struct Site {
-    home: Home,
-    database: Fresh,
+pub(crate) struct Site {
+    pub(crate) home: Home,
+    pub(crate) database: Fresh,
 }
 
 impl Site {
@@ -18,21 +18,28 @@ impl Site {
         Self { home: Home::new(), database: runtime.block_on(Fresh::create()) }
     }
 
-    fn migrated() -> Self {
+    pub(crate) fn migrated() -> Self {
         let site = Self::new();
         site.run(&["migrate"]).done();
         site
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         self.home.run(&[arguments, &["--database-url", self.database.url()]].concat())
     }
 
-    fn node(&self) -> Server {
+    /// The database through `PgBouncer`.
+    #[expect(clippy::disallowed_methods, reason = "where the pooler is, only the script that started it knows")]
+    pub(crate) fn pooled_url(&self) -> String {
+        let pooler = std::env::var("DOORWARD_TEST_PGBOUNCER").expect("run `scripts/postgres`");
+        format!("{pooler}/{}", self.database.url().rsplit_once('/').unwrap().1)
+    }
+
+    pub(crate) fn node(&self) -> Server {
         self.node_with(&[])
     }
 
-    fn node_with(&self, more: &[&str]) -> Server {
+    pub(crate) fn node_with(&self, more: &[&str]) -> Server {
         let arguments = [&SECRET[..], &["--database-url", self.database.url()], more].concat();
         self.home.serve(&arguments)
     }
@@ -49,9 +56,12 @@ fn a_node_says_what_it_lacks() {
     assert!(refusal.contains("run `doorward migrate`"), "{refusal}");
     assert_eq!(
         site.run(&["migrate", "--dry-run"]).done(),
-        "would apply 0001_users_and_sessions\nwould apply 0005_rate_limits\n"
+        "would apply 0001_users_and_sessions\nwould apply 0002_endings_by_subject\nwould apply 0005_rate_limits\n"
     );
-    assert_eq!(site.run(&["migrate"]).done(), "applied 0001_users_and_sessions\napplied 0005_rate_limits\n");
+    assert_eq!(
+        site.run(&["migrate"]).done(),
+        "applied 0001_users_and_sessions\napplied 0002_endings_by_subject\napplied 0005_rate_limits\n"
+    );
     assert_eq!(site.run(&["migrate"]).done(), "nothing to do: the database is up to date\n");
     site.run(&[&["users", "list"], &SECRET[..]].concat()).done();
     assert!(!site.home.path().join("doorward-data").exists(), "nothing of this node's own is made");

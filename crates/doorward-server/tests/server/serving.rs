@@ -135,6 +135,7 @@ fn metrics_have_a_listener_of_their_own() {
     let server = home.serve(&["--metrics-bind", "127.0.0.1:0"]);
     assert_eq!(server.get("/metrics").0, 404);
     assert_eq!(server.get("/health").0, 200);
+    assert_eq!(server.client().login("nobody@example.com", "a password of nobody").status, 401);
     let (status, text) = get(server.address("metrics"), "/metrics");
     assert_eq!(status, 200);
     for line in [
@@ -143,7 +144,18 @@ fn metrics_have_a_listener_of_their_own() {
         "doorward_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"} 1",
         "doorward_http_request_duration_seconds_count{route=\"/health\",method=\"GET\"} 1",
         "doorward_hashing_workers ",
-        "doorward_hashing_done_total 0",
+        "doorward_hashing_done_total 1",
+        "doorward_hashing_assisted_total 0",
+        "doorward_hashing_refused_total{cause=\"full\"} 0",
+        "doorward_hashing_refused_total{cause=\"late\"} 0",
+        "doorward_hashing_refused_total{cause=\"displaced\"} 0",
+        "doorward_hashing_abandoned_total 0",
+        "doorward_hashing_failed_total 0",
+        "doorward_hashing_waiting 0",
+        "doorward_hashing_wait_seconds_bucket{le=\"+Inf\"} 1",
+        "doorward_hashing_wait_seconds_count 1",
+        "doorward_hashing_time_seconds_bucket{le=\"0.001\"} ",
+        "doorward_hashing_time_seconds_sum ",
         "doorward_connections_open ",
         "doorward_uptime_seconds ",
     ] {

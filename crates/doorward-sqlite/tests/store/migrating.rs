@@ -13,7 +13,7 @@ fn pending_migrations_are_told_without_touching_anything() {
     let folder = Folder::new();
     let pending = pending_migrations(&folder.path()).unwrap();
     let names: Vec<_> = pending.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["0001_users_and_sessions", "0005_rate_limits"]);
+    assert_eq!(names, ["0001_users_and_sessions", "0002_endings_by_subject", "0005_rate_limits"]);
     assert!(!folder.path().exists());
     assert_eq!(migrate(&folder.path()).unwrap(), pending);
     assert_eq!(pending_migrations(&folder.path()).unwrap(), []);

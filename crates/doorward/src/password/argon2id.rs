@@ -3,8 +3,11 @@
 //! the version that only imported hashes have.
 
 use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Params};
+pub(super) use doorward_argon2id::Assistance;
 use doorward_argon2id::{Inputs, Parameters};
 
 use super::parameters::HashParameters;
@@ -20,12 +23,19 @@ pub(super) struct EngineError;
 /// Wiped when dropped, and by [`wipe`](Self::wipe).
 pub(super) struct Workspace {
     memory: doorward_argon2id::Workspace,
+    /// Where the next hash may find a helper.
+    assistance: Option<Arc<Assistance>>,
 }
 
 impl Workspace {
     /// Sets memory aside for hashes up to `memory_kib`, without touching it yet.
     pub(super) fn reserve(memory_kib: u32) -> io::Result<Self> {
-        Ok(Self { memory: doorward_argon2id::Workspace::with_memory(memory_kib)? })
+        Ok(Self { memory: doorward_argon2id::Workspace::with_memory(memory_kib)?, assistance: None })
+    }
+
+    /// Lets the next hash be computed with whoever comes to help there.
+    pub(super) fn assist_by(&mut self, assistance: Option<Arc<Assistance>>) {
+        self.assistance = assistance;
     }
 
     /// Argon2id of `password` under a fresh salt, as a hash to be stored.
@@ -54,7 +64,11 @@ impl Workspace {
         let (memory, iterations, lanes) = cost(like);
         let parameters = Parameters::new(memory, iterations, lanes).map_err(|_| EngineError)?;
         let inputs = Inputs { password, salt: &like.salt, ..Inputs::default() };
-        self.memory.hash(&inputs, parameters, tag).map_err(|_| EngineError)
+        match self.assistance.take() {
+            Some(assistance) => self.memory.assisted(&assistance).hash(&inputs, parameters, tag),
+            None => self.memory.hash(&inputs, parameters, tag),
+        }
+        .map_err(|_| EngineError)
     }
 
     fn compute_imported(&mut self, password: &[u8], like: &Argon2Hash, tag: &mut [u8]) -> Result<(), EngineError> {
@@ -91,6 +105,21 @@ impl Workspace {
     pub(super) fn wipe(&mut self) {
         self.memory.wipe();
     }
+}
+
+/// How long one pass over a MiB takes here: the quickest of three, in memory that is given back.
+pub(super) fn time_of_a_mebibyte() -> Option<Duration> {
+    let mut memory = doorward_argon2id::Workspace::with_memory(1024).ok()?;
+    let parameters = Parameters::new(1024, 1, 4).ok()?;
+    let inputs = Inputs { salt: &[0; 16], ..Inputs::default() };
+    (0..3)
+        .filter_map(|_| {
+            #[expect(clippy::disallowed_methods, reason = "measures how long a hash takes")]
+            let start = Instant::now();
+            memory.hash(&inputs, parameters, &mut [0; 32]).ok()?;
+            Some(start.elapsed())
+        })
+        .min()
 }
 
 /// Memory in KiB, iterations, lanes.

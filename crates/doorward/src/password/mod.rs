@@ -18,6 +18,7 @@
 //! ```
 
 mod argon2id;
+pub mod calibration;
 mod parameters;
 mod phc;
 mod policy;
@@ -31,10 +32,11 @@ use zeroize::Zeroizing;
 
 pub use parameters::{HashParameters, InvalidParameters, MAX_MEMORY_KIB};
 pub use policy::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordPolicy, PasswordRefused, PasswordTooLong};
-pub use pool::{HashingPool, PoolSettings, PoolStatistics};
+pub use pool::{ClientKey, Durations, HashingPool, PoolSettings, PoolStatistics, Refusals};
 
 use self::argon2id::{EngineError, Workspace};
 use self::phc::{Argon2Hash, SALT_LENGTH};
+use self::pool::Need;
 use crate::random::{RandomnessError, random_bytes};
 
 /// A stored hash: a PHC string, or whatever another system left there.
@@ -114,11 +116,7 @@ impl From<EngineError> for HashingError {
 ///
 /// [`HashingError`]: the pool is overloaded or stopped, or the operating system gave no salt.
 pub async fn hash_password(pool: &HashingPool, password: &Password) -> Result<PasswordHash, HashingError> {
-    let (password, parameters) = (password.bytes(), pool.parameters());
-    let salt = random_bytes::<SALT_LENGTH>()?;
-    let work = move |workspace: &mut Workspace| workspace.hash(&password, &salt, parameters);
-    let hash = pool.run(parameters.memory_kib(), Box::new(work)).await??;
-    Ok(PasswordHash(hash.write()))
+    pool.for_client(None).hash_password(password).await
 }
 
 /// Verifies a password against a stored hash: a PHC string of Argon2id, Argon2i or Argon2d.
@@ -154,15 +152,74 @@ pub async fn verify_password(
     password: &Password,
     stored: Option<&PasswordHash>,
 ) -> Result<Verification, HashingError> {
-    let (password, parameters) = (password.bytes(), pool.parameters());
-    let (compared, is_real) = real_or_dummy(stored, parameters);
-    let memory_kib = compared.parameters.memory_kib();
-    let work = move |workspace: &mut Workspace| {
-        let tag = Zeroizing::new(workspace.tag(&password, &compared)?);
-        let matches = bool::from(tag.ct_eq(&compared.tag)) && is_real;
-        Ok::<_, EngineError>(Verification { matches, needs_upgrade: matches && compared.is_weaker_than(parameters) })
-    };
-    Ok(pool.run(memory_kib, Box::new(work)).await??)
+    pool.for_client(None).verify_password(password, stored).await
+}
+
+/// A pool as one client uses it: in turns with the others. Made by [`HashingPool::for_client`].
+///
+/// ```
+/// use doorward::password::{ClientKey, HashParameters, HashingPool, Password, PoolSettings};
+///
+/// # pollster::block_on(async {
+/// let pool = HashingPool::start(PoolSettings::new(HashParameters::default()))?;
+/// let password = Password::new("correct horse battery staple".to_owned())?;
+/// let address: std::net::IpAddr = "2001:db8::17".parse()?;
+/// let hash = pool.for_client(Some(ClientKey::from(address))).hash_password(&password).await?;
+/// assert!(doorward::verify_password(&pool, &password, Some(&hash)).await?.matches);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct ClientOfPool<'a> {
+    pool: &'a HashingPool,
+    client: Option<ClientKey>,
+}
+
+impl HashingPool {
+    /// The pool for one client. All that come without a key are one client together.
+    pub const fn for_client(&self, client: Option<ClientKey>) -> ClientOfPool<'_> {
+        ClientOfPool { pool: self, client }
+    }
+}
+
+impl ClientOfPool<'_> {
+    /// As [`hash_password`], in turns with other clients.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn hash_password(self, password: &Password) -> Result<PasswordHash, HashingError> {
+        let (password, parameters) = (password.bytes(), self.pool.parameters());
+        let salt = random_bytes::<SALT_LENGTH>()?;
+        let need = Need { memory_kib: parameters.memory_kib(), is_divisible: parameters.is_divisible() };
+        let work = move |workspace: &mut Workspace| workspace.hash(&password, &salt, parameters);
+        let hash = self.pool.run(self.client, need, Box::new(work)).await??;
+        Ok(PasswordHash(hash.write()))
+    }
+
+    /// As [`verify_password`], in turns with other clients.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn verify_password(
+        self,
+        password: &Password,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Verification, HashingError> {
+        let (password, parameters) = (password.bytes(), self.pool.parameters());
+        let (compared, is_real) = real_or_dummy(stored, parameters);
+        let need = Need { memory_kib: compared.parameters.memory_kib(), is_divisible: compared.is_divisible() };
+        let work = move |workspace: &mut Workspace| {
+            let tag = Zeroizing::new(workspace.tag(&password, &compared)?);
+            let matches = bool::from(tag.ct_eq(&compared.tag)) && is_real;
+            Ok::<_, EngineError>(Verification {
+                matches,
+                needs_upgrade: matches && compared.is_weaker_than(parameters),
+            })
+        };
+        Ok(self.pool.run(self.client, need, Box::new(work)).await??)
+    }
 }
 
 /// What is verified, and whether it is what was stored. A dummy goes the same way as a real hash, so that
@@ -180,6 +237,13 @@ fn readable(stored: &PasswordHash) -> Option<Argon2Hash> {
         tracing::error!(event = "malformed_password_hash");
     }
     hash
+}
+
+/// The hash in `text` as this library writes it; for fuzzing its reader.
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub fn rewritten(text: &str) -> Option<String> {
+    Argon2Hash::parse(text).map(|hash| hash.write())
 }
 
 #[cfg(test)]

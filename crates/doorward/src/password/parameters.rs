@@ -1,10 +1,14 @@
 //! What a hash costs.
 
+use std::time::Duration;
+
 /// The most memory of one hash, in KiB: what [`HashParameters::new`] takes and what is spent on a hash
 /// that another system made.
 pub const MAX_MEMORY_KIB: u32 = 1024 * 1024;
 /// The most blocks computed for one hash, in KiB times passes.
 const MAX_WORK: u64 = 4 * MAX_MEMORY_KIB as u64;
+/// The least blocks that are worth a second thread, in KiB times passes: some milliseconds.
+const LEAST_DIVISIBLE_WORK: u64 = 16 * 1024;
 /// The most lanes of one hash.
 const MAX_LANES: u32 = 64;
 
@@ -85,9 +89,23 @@ impl HashParameters {
         stored.memory_kib < self.memory_kib || stored.iterations < self.iterations
     }
 
-    /// A first guess at the time of one hash, in microseconds, until one was measured: a microsecond a block.
-    pub(super) const fn guessed_micros(self) -> u64 {
-        self.memory_kib as u64 * self.iterations as u64
+    /// A first guess at the time of one hash, in microseconds, until one was measured: four blocks a microsecond,
+    /// about what AVX2 does.
+    pub(super) fn guessed_micros(self) -> u64 {
+        self.micros_at(Duration::from_micros(1024 / 4))
+    }
+
+    /// The time of one hash, in microseconds, where a pass over a MiB takes `mebibyte`.
+    pub(super) fn micros_at(self, mebibyte: Duration) -> u64 {
+        let blocks = u64::from(self.memory_kib) * u64::from(self.iterations);
+        let nanos = u64::try_from(mebibyte.as_nanos()).unwrap_or(u64::MAX);
+        blocks.saturating_mul(nanos) / 1024 / 1000
+    }
+
+    /// Whether two threads finish a hash sooner than one: it has two lanes or more, and takes longer than meeting
+    /// takes them.
+    pub(super) const fn is_divisible(self) -> bool {
+        self.lanes > 1 && self.memory_kib as u64 * self.iterations as u64 >= LEAST_DIVISIBLE_WORK
     }
 }
 

@@ -111,6 +111,11 @@ impl Argon2Hash {
         text
     }
 
+    /// Whether the engine lets two threads compute it, and that is worth it.
+    pub(super) fn is_divisible(&self) -> bool {
+        (self.variant, self.version) == (Variant::Argon2id, Version::V19) && self.parameters.is_divisible()
+    }
+
     /// Whether hashing the same password anew under `parameters` would make it harder to guess.
     pub(super) fn is_weaker_than(&self, parameters: HashParameters) -> bool {
         self.variant != Variant::Argon2id

@@ -1,10 +1,13 @@
 //! The threads that hash: a fixed number, each with memory of its own, behind a bounded queue.
 
+mod admission;
+mod client;
+mod queue;
 mod settings;
+mod statistics;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,10 +16,14 @@ use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 
+pub use client::ClientKey;
 pub use settings::PoolSettings;
+pub use statistics::{Durations, PoolStatistics, Refusals};
 
+use self::queue::FairQueue;
+use self::statistics::{Counters, micros};
 use super::HashingError;
-use super::argon2id::Workspace;
+use super::argon2id::{Assistance, Workspace, time_of_a_mebibyte};
 use super::parameters::{HashParameters, MAX_MEMORY_KIB};
 
 /// How long a thread has nothing to do before it wipes its memory.
@@ -25,36 +32,16 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Hashes passwords on threads of its own, within a fixed memory, whatever the load.
 ///
 /// When the queue is full, or the wait would pass the deadline, the answer is
-/// [`HashingError::Overloaded`] at once. Who goes away while waiting is not hashed for. A stored hash that
-/// needs more memory than a thread owns borrows it, one such hash at a time. Memory is wiped once its
-/// thread is idle. Dropping the pool stops the threads, after the hash each is busy with.
+/// [`HashingError::Overloaded`] at once. [Clients](Self::for_client) take turns: whoever has a hundred
+/// passwords waiting delays another's one by a single hash, and it is the client with the most waiting that
+/// loses its newest when places run out. Who goes away while waiting is not hashed for. A stored hash that
+/// needs more memory than a thread owns borrows it, one such hash at a time. A thread with nothing else to do
+/// helps with another's hash, and stops when a password comes. Memory is wiped once its thread is idle.
+/// Dropping the pool stops the threads, after the hash each is busy with.
 #[derive(Debug)]
 pub struct HashingPool {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// What a pool has done so far and is doing now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolStatistics {
-    /// How many hash at once.
-    pub workers: usize,
-    /// How many wait now.
-    pub waiting: usize,
-    /// How many are being hashed now.
-    pub running: usize,
-    /// How many were hashed, verifications included.
-    pub hashed: u64,
-    /// How many were refused because of the load.
-    pub refused: u64,
-    /// How many went away while waiting.
-    pub abandoned: u64,
-    /// How many failed: a panic, or no memory for a large stored hash. None should.
-    pub failed: u64,
-    /// How long those that were hashed had waited, in all.
-    pub waited: Duration,
-    /// How long hashing took, in all.
-    pub worked: Duration,
 }
 
 pub(super) type Work<T> = Box<dyn FnOnce(&mut Workspace) -> T + Send>;
@@ -68,14 +55,24 @@ type Answer = Box<dyn FnOnce() + Send>;
 struct Job {
     run: Run,
     is_abandoned: Box<dyn Fn() -> bool + Send>,
-    memory_kib: u32,
+    need: Need,
     queued_at: Instant,
+}
+
+/// What a hash needs to be computed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Need {
+    pub(super) memory_kib: u32,
+    /// Whether two threads do it sooner than one.
+    pub(super) is_divisible: bool,
 }
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    jobs: FairQueue<Job>,
     running: usize,
+    /// Hashes under way that nobody helps with yet.
+    assistable: Vec<Arc<Assistance>>,
     /// One job at a time borrows memory, so that the ceiling holds; those behind it overtake the next one.
     is_oversized_running: bool,
     is_stopping: bool,
@@ -88,16 +85,6 @@ struct Shared {
     /// A moving average of one hash, in microseconds.
     average: AtomicU64,
     counters: Counters,
-}
-
-#[derive(Default)]
-struct Counters {
-    hashed: AtomicU64,
-    refused: AtomicU64,
-    abandoned: AtomicU64,
-    failed: AtomicU64,
-    waited: AtomicU64,
-    worked: AtomicU64,
 }
 
 impl std::fmt::Debug for Shared {
@@ -125,8 +112,14 @@ impl HashingPool {
             let workspace = Workspace::reserve(pool.parameters().memory_kib())?;
             let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new().name(format!("hashing-{index}"));
+            let life = move || {
+                if index == 0 {
+                    shared.estimate();
+                }
+                shared.work(workspace);
+            };
             // Should one fail to start, dropping the pool stops the others.
-            pool.threads.push(thread.spawn(move || shared.work(workspace))?);
+            pool.threads.push(thread.spawn(life)?);
         }
         Ok(pool)
     }
@@ -150,23 +143,16 @@ impl HashingPool {
             let queue = self.shared.queue();
             (queue.jobs.len(), queue.running)
         };
-        let counters = &self.shared.counters;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        PoolStatistics {
-            workers: self.shared.settings.workers.get(),
-            waiting,
-            running,
-            hashed: read(&counters.hashed),
-            refused: read(&counters.refused),
-            abandoned: read(&counters.abandoned),
-            failed: read(&counters.failed),
-            waited: Duration::from_micros(read(&counters.waited)),
-            worked: Duration::from_micros(read(&counters.worked)),
-        }
+        self.shared.counters.read(self.shared.settings.workers.get(), waiting, running)
     }
 
-    /// Has `work`, which needs `memory_kib`, done by one of the threads in its turn.
-    pub(super) async fn run<T: Send + 'static>(&self, memory_kib: u32, work: Work<T>) -> Result<T, HashingError> {
+    /// Has `work` done by one of the threads, in the turn of that client.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        client: Option<ClientKey>,
+        need: Need,
+        work: Work<T>,
+    ) -> Result<T, HashingError> {
         let (sender, receiver) = oneshot::channel();
         let sender = Arc::new(Mutex::new(Some(sender)));
         let watched = Arc::clone(&sender);
@@ -183,12 +169,8 @@ impl HashingPool {
             });
             send
         };
-        self.shared.admit(Job {
-            run: Box::new(run),
-            is_abandoned: Box::new(is_abandoned),
-            memory_kib,
-            queued_at: now(),
-        })?;
+        let is_abandoned = Box::new(is_abandoned);
+        self.shared.admit(client, Job { run: Box::new(run), is_abandoned, need, queued_at: now() })?;
         receiver.await.unwrap_or(Err(HashingError::Stopped))
     }
 }
@@ -201,7 +183,7 @@ impl Drop for HashingPool {
             std::mem::take(&mut queue.jobs)
         };
         self.shared.arrived.notify_all();
-        for job in left {
+        for job in { left }.drain() {
             send((job.run)(Err(HashingError::Stopped)));
         }
         for thread in self.threads.drain(..) {
@@ -219,50 +201,15 @@ impl Shared {
     }
 
     fn is_oversized(&self, job: &Job) -> bool {
-        job.memory_kib > self.settings.parameters.memory_kib()
+        job.need.memory_kib > self.settings.parameters.memory_kib()
     }
 
-    fn admit(&self, job: Job) -> Result<(), HashingError> {
-        let mut queue = self.queue();
-        if !self.has_room(&queue) {
-            self.drop_abandoned(&mut queue);
-        }
-        if !self.has_room(&queue) {
-            return Err(self.overloaded(self.expected_wait(&queue)));
-        }
-        queue.jobs.push_back(job);
-        drop(queue);
-        self.arrived.notify_one();
-        Ok(())
-    }
-
-    fn has_room(&self, queue: &Queue) -> bool {
-        let places = self.settings.workers.get().saturating_add(self.settings.queue_limit);
-        queue.jobs.len() + queue.running < places && self.expected_wait(queue) <= self.settings.deadline
-    }
-
-    /// How long one more would wait: not at all while a thread is free.
-    fn expected_wait(&self, queue: &Queue) -> Duration {
-        let workers = self.settings.workers.get();
-        let Some(ahead) = (queue.jobs.len() + queue.running + 1).checked_sub(workers) else {
-            return Duration::ZERO;
-        };
-        let average = self.average.load(Ordering::Relaxed);
-        Duration::from_micros(average.saturating_mul(ahead as u64) / workers as u64)
-    }
-
-    /// Those who went away would keep out those who are still here.
-    fn drop_abandoned(&self, queue: &mut Queue) {
-        let before = queue.jobs.len();
-        queue.jobs.retain(|job| !(job.is_abandoned)());
-        let dropped = before - queue.jobs.len();
-        self.counters.abandoned.fetch_add(dropped as u64, Ordering::Relaxed);
-    }
-
-    fn overloaded(&self, wait: Duration) -> HashingError {
-        self.counters.refused.fetch_add(1, Ordering::Relaxed);
-        let retry_after = wait.clamp(Duration::from_secs(1), Duration::from_secs(60));
-        HashingError::Overloaded { retry_after }
+    /// Replaces the guess at the time of one hash by one that was measured, unless passwords were quicker.
+    fn estimate(&self) {
+        let guess = self.settings.parameters.guessed_micros();
+        let Some(mebibyte) = time_of_a_mebibyte() else { return };
+        let measured = self.settings.parameters.micros_at(mebibyte);
+        let _ = self.average.compare_exchange(guess, measured, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The life of one thread. It holds no lock while it hashes or answers.
@@ -287,6 +234,12 @@ impl Shared {
             if let Some(job) = self.take(&mut queue) {
                 return Some(job);
             }
+            if let Some(assistance) = queue.assistable.pop() {
+                drop(queue);
+                assistance.assist(|| self.is_wanted());
+                queue = self.queue();
+                continue;
+            }
             if !workspace.is_dirty() {
                 queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -302,11 +255,16 @@ impl Shared {
         None
     }
 
-    /// The first job that may begin.
+    /// Whether a thread that helps with a hash has something better to do.
+    fn is_wanted(&self) -> bool {
+        let queue = self.queue();
+        queue.jobs.len() > 0 || queue.is_stopping
+    }
+
+    /// The first job that may begin, of the client whose turn it is.
     fn take(&self, queue: &mut Queue) -> Option<Job> {
-        let is_blocked = |job: &Job| queue.is_oversized_running && self.is_oversized(job);
-        let first = queue.jobs.iter().position(|job| !is_blocked(job))?;
-        let job = queue.jobs.remove(first)?;
+        let is_oversized_running = queue.is_oversized_running;
+        let job = queue.jobs.take(|job| !(is_oversized_running && self.is_oversized(job)))?;
         queue.running += 1;
         queue.is_oversized_running |= self.is_oversized(&job);
         Some(job)
@@ -319,13 +277,13 @@ impl Shared {
             return None;
         }
         if waited > self.settings.deadline {
-            return Some((job.run)(Err(self.overloaded(waited))));
+            return Some((job.run)(Err(self.refuse(waited, &self.counters.late))));
         }
         if !self.is_oversized(&job) {
-            return self.compute(job.run, workspace, waited, true);
+            return self.compute(job, workspace, waited);
         }
-        match Workspace::reserve(job.memory_kib) {
-            Ok(mut borrowed) => self.compute(job.run, &mut borrowed, waited, false),
+        match Workspace::reserve(job.need.memory_kib) {
+            Ok(mut borrowed) => self.compute(job, &mut borrowed, waited),
             Err(error) => {
                 tracing::error!(event = "hashing_failed", %error);
                 self.counters.failed.fetch_add(1, Ordering::Relaxed);
@@ -336,26 +294,48 @@ impl Shared {
 
     /// Hashes. A panic drops the caller's channel, which is an answer too, and the workspace has no
     /// invariant to break.
-    fn compute(&self, run: Run, workspace: &mut Workspace, waited: Duration, is_typical: bool) -> Option<Answer> {
+    fn compute(&self, job: Job, workspace: &mut Workspace, waited: Duration) -> Option<Answer> {
+        let is_oversized = self.is_oversized(&job);
+        let assistance = job.need.is_divisible.then(|| self.ask_for_assistance());
+        workspace.assist_by(assistance.clone());
         let start = now();
-        let Ok(answer) = catch_unwind(AssertUnwindSafe(|| run(Ok(workspace)))) else {
+        let outcome = catch_unwind(AssertUnwindSafe(|| (job.run)(Ok(workspace))));
+        let worked = start.elapsed();
+        let is_assisted = assistance.is_some_and(|assistance| self.dismiss(&assistance));
+        let Ok(answer) = outcome else {
             tracing::error!(event = "hashing_failed", error = "panic");
             self.counters.failed.fetch_add(1, Ordering::Relaxed);
             return None;
         };
-        self.count(waited, start.elapsed(), is_typical);
+        self.counters.waits.add(waited);
+        self.counters.times.add(worked);
+        self.counters.assisted.fetch_add(u64::from(is_assisted), Ordering::Relaxed);
+        // Under load there is no help, and it is under load that the average counts.
+        if !is_oversized && !is_assisted {
+            let average = self.average.load(Ordering::Relaxed);
+            self.average.store((average.saturating_mul(7).saturating_add(micros(worked))) / 8, Ordering::Relaxed);
+        }
         Some(answer)
     }
 
-    fn count(&self, waited: Duration, worked: Duration, is_typical: bool) {
-        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.counters.hashed.fetch_add(1, Ordering::Relaxed);
-        self.counters.waited.fetch_add(micros(waited), Ordering::Relaxed);
-        self.counters.worked.fetch_add(micros(worked), Ordering::Relaxed);
-        if is_typical {
-            let average = self.average.load(Ordering::Relaxed);
-            self.average.store((average * 7 + micros(worked)) / 8, Ordering::Relaxed);
+    /// Offers a hash to whichever thread has nothing else to do, now or before the hash is finished.
+    fn ask_for_assistance(&self) -> Arc<Assistance> {
+        let assistance = Arc::new(Assistance::new());
+        let mut queue = self.queue();
+        queue.assistable.push(Arc::clone(&assistance));
+        let has_idle_threads = queue.jobs.len() == 0 && queue.running < self.settings.workers.get();
+        drop(queue);
+        if has_idle_threads {
+            self.arrived.notify_one();
         }
+        assistance
+    }
+
+    /// Lets the helper go; whether there was one.
+    fn dismiss(&self, assistance: &Arc<Assistance>) -> bool {
+        assistance.end();
+        self.queue().assistable.retain(|other| !Arc::ptr_eq(other, assistance));
+        assistance.assisted_slices() > 0
     }
 }
 

@@ -42,6 +42,9 @@ impl StoreError {
 /// The result of a store's operation.
 pub type StoreResult<T> = Result<T, StoreError>;
 
+/// How many endings [`Store::endings_after`] gives at most.
+pub const ENDINGS_AT_ONCE: usize = 1_000;
+
 /// Keeps users and sessions.
 #[async_trait::async_trait]
 pub trait Store: LimitStore + Debug + Send + Sync {
@@ -79,11 +82,22 @@ pub trait Store: LimitStore + Debug + Send + Sync {
     /// A page of the users that match, newest first.
     async fn list_users(&self, query: UserQuery) -> StoreResult<UserPage>;
 
-    /// The endings recorded after `position`, oldest first, and the position to go on from.
+    /// The endings recorded after `position`, oldest first and [`ENDINGS_AT_ONCE`] at most, and the
+    /// position to go on from.
     async fn endings_after(&self, position: EndingPosition) -> StoreResult<(Vec<Ending>, EndingPosition)>;
 
+    /// The endings of that user and of that session that are still recorded, oldest first.
+    async fn endings_of(&self, user: UserId, session: Option<SessionId>) -> StoreResult<Vec<Ending>>;
+
+    /// A number that changes when the store has heard that another process recorded an ending. It may be
+    /// late, or never change: it only shortens the wait.
+    fn ending_hints(&self) -> u64 {
+        0
+    }
+
     /// Removes up to `limit` sessions whose refresh token expired before `sessions_before`, and up to as
-    /// many endings from before `endings_before`; says how many rows went.
+    /// many endings from before `endings_before`; says how many rows went. None go while another process
+    /// keeps house.
     async fn purge(&self, sessions_before: Timestamp, endings_before: Timestamp, limit: u32) -> StoreResult<u64>;
 
     /// `Ok` when the store can both read and write.

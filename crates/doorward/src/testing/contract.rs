@@ -23,7 +23,9 @@ use crate::password::PasswordHash;
 use crate::revocation::{EndingKind, EndingPosition};
 use crate::role::Role;
 use crate::session::{EndReason, NewSession, RefreshRules, RotationAttempt, SessionId};
-use crate::store::{Activation, Rotation, SessionOpening, Store, UserCreation, UserQuery, VerifiedLogin};
+use crate::store::{
+    Activation, ENDINGS_AT_ONCE, Rotation, SessionOpening, Store, UserCreation, UserQuery, VerifiedLogin,
+};
 use crate::token::refresh::{RefreshToken, generate_refresh_token};
 use crate::user::{CredentialVersion, NewUser, User, UserId};
 
@@ -51,6 +53,8 @@ macro_rules! store_contract {
             a_new_role_is_recorded_when_it_is_new,
             users_are_listed_newest_first_by_page_and_filter,
             endings_are_read_from_a_position_on,
+            endings_are_given_in_portions,
+            the_endings_of_one_token_are_found,
             the_dead_are_purged_and_the_living_kept,
             a_closed_store_refuses,
             a_limit_gives_its_burst_and_then_its_rate,
@@ -364,6 +368,50 @@ pub async fn endings_are_read_from_a_position_on(store: Arc<dyn Store>) {
     assert_eq!((second.len(), second[0].what), (1, EndingKind::RoleChanged(ada.id, Role::Admin)));
     assert!(second[0].position > first[0].position);
     assert!(store.endings_after(end).await.unwrap().0.is_empty());
+}
+
+pub async fn endings_are_given_in_portions(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    // Each change of role is an ending.
+    let last = ENDINGS_AT_ONCE as u64 + 1;
+    for turn in 1..=last {
+        let role = if turn % 2 == 0 { Role::User } else { Role::Admin };
+        store.set_role(ada.id, role, at(turn)).await.unwrap();
+    }
+    let (first, middle) = store.endings_after(EndingPosition::default()).await.unwrap();
+    assert_eq!((first.len(), first[0].at), (ENDINGS_AT_ONCE, at(1)));
+    let (second, end) = store.endings_after(middle).await.unwrap();
+    assert_eq!((second.len(), second[0].at), (1, at(last)));
+    assert!(store.endings_after(end).await.unwrap().0.is_empty());
+}
+
+pub async fn the_endings_of_one_token_are_found(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let bob = user(&*store, "bob@example.com").await;
+    let (first, token) = logged_in(&*store, ada.id, START).await;
+    let (second, _) = logged_in(&*store, ada.id, START).await;
+    logged_in(&*store, bob.id, START).await;
+    assert!(store.endings_of(ada.id, Some(first)).await.unwrap().is_empty());
+    store.end_session(token.handle(), EndReason::Logout, at(1)).await.unwrap();
+    store.set_active(ada.id, false, at(2)).await.unwrap();
+    store.set_active(bob.id, false, at(3)).await.unwrap();
+    store.set_active(ada.id, true, at(4)).await.unwrap();
+    store.set_role(ada.id, Role::Admin, at(5)).await.unwrap();
+    let of = async |session| {
+        let endings = store.endings_of(ada.id, session).await.unwrap();
+        assert!(endings.is_sorted_by_key(|ending| ending.position), "{endings:?}");
+        endings.iter().map(|ending| (ending.at, ending.what)).collect::<Vec<_>>()
+    };
+    let hers = [
+        (at(2), EndingKind::Deactivated(ada.id)),
+        (at(4), EndingKind::Reactivated(ada.id)),
+        (at(5), EndingKind::RoleChanged(ada.id, Role::Admin)),
+    ];
+    assert_eq!(of(None).await, hers);
+    assert_eq!(of(Some(first)).await, [&[(at(1), EndingKind::Session(first))], &hers[..]].concat());
+    let with_second = of(Some(second)).await;
+    assert_eq!(with_second.len(), 4);
+    assert!(with_second.contains(&(at(2), EndingKind::Session(second))), "{with_second:?}");
 }
 
 pub async fn the_dead_are_purged_and_the_living_kept(store: Arc<dyn Store>) {

@@ -11,8 +11,8 @@ use crate::role::Role;
 use crate::session::{Decision, EndReason, Ended, NewSession, RotationAttempt, Session, SessionId, decide};
 use crate::store::limits::{Admittance, ChargedAttempt, LimitStore, Settlement};
 use crate::store::{
-    Activation, Rotation, SessionOpening, Store, StoreError, StoreResult, UserCreation, UserPage, UserQuery,
-    VerifiedLogin,
+    Activation, ENDINGS_AT_ONCE, Rotation, SessionOpening, Store, StoreError, StoreResult, UserCreation, UserPage,
+    UserQuery, VerifiedLogin,
 };
 use crate::token::refresh::SessionHandle;
 use crate::user::{ActivationDecision, Credential, CredentialVersion, NewUser, User, UserId, decide_activation};
@@ -207,9 +207,18 @@ impl Store for MemoryStore {
 
     async fn endings_after(&self, position: EndingPosition) -> StoreResult<(Vec<Ending>, EndingPosition)> {
         let state = self.state()?;
-        let endings: Vec<_> = state.endings.iter().filter(|ending| ending.position > position).copied().collect();
+        let later = state.endings.iter().filter(|ending| ending.position > position);
+        let endings: Vec<_> = later.take(ENDINGS_AT_ONCE).copied().collect();
         let last = endings.last().map_or(position, |ending| ending.position);
         Ok((endings, last))
+    }
+
+    async fn endings_of(&self, user: UserId, session: Option<SessionId>) -> StoreResult<Vec<Ending>> {
+        let concerns = |ending: &&Ending| match ending.what {
+            EndingKind::Session(id) => session == Some(id),
+            EndingKind::Deactivated(id) | EndingKind::Reactivated(id) | EndingKind::RoleChanged(id, _) => id == user,
+        };
+        Ok(self.state()?.endings.iter().filter(concerns).copied().collect())
     }
 
     async fn purge(&self, sessions_before: Timestamp, endings_before: Timestamp, limit: u32) -> StoreResult<u64> {

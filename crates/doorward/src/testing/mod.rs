@@ -16,4 +16,6 @@ pub use clock::TestClock;
 pub use memory::MemoryStore;
 
 #[doc(hidden)]
+pub use crate::password::rewritten as rewritten_hash;
+#[doc(hidden)]
 pub use pollster::block_on;

@@ -19,6 +19,10 @@ fn pool(workers: usize, queue_limit: usize) -> HashingPool {
     HashingPool::start(PoolSettings { parameters, workers, queue_limit, deadline }).unwrap()
 }
 
+fn need(memory_kib: u32) -> Need {
+    Need { memory_kib, is_divisible: false }
+}
+
 type Pending<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, HashingError>> + 'a>>;
 
 /// Takes a place in the queue for `work`.
@@ -27,7 +31,17 @@ fn enqueue<'a, T: Send + 'static>(
     memory_kib: u32,
     work: impl FnOnce(&mut Workspace) -> T + Send + 'static,
 ) -> Pending<'a, T> {
-    let mut future: Pending<'a, T> = Box::pin(pool.run(memory_kib, Box::new(work)));
+    enqueue_for(pool, None, memory_kib, work)
+}
+
+/// The same of a client.
+fn enqueue_for<'a, T: Send + 'static>(
+    pool: &'a HashingPool,
+    client: Option<ClientKey>,
+    memory_kib: u32,
+    work: impl FnOnce(&mut Workspace) -> T + Send + 'static,
+) -> Pending<'a, T> {
+    let mut future: Pending<'a, T> = Box::pin(pool.run(client, need(memory_kib), Box::new(work)));
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Box::pin(std::future::ready(output)),
         Poll::Pending => future,
@@ -88,7 +102,7 @@ fn a_queue_without_places_still_lets_free_threads_work() {
     let (work, began, gate) = gated();
     let first = enqueue(&pool, SMALL, work);
     began.recv().unwrap();
-    assert!(matches!(block_on(pool.run(SMALL, Box::new(|_| ()))), Err(HashingError::Overloaded { .. })));
+    assert!(matches!(block_on(pool.run(None, need(SMALL), Box::new(|_| ()))), Err(HashingError::Overloaded { .. })));
     drop(gate);
     block_on(first).unwrap();
 }
@@ -120,7 +134,7 @@ fn a_waker_that_panics_takes_no_thread_along() {
 fn the_pool_may_be_dropped_by_one_of_its_own_threads() {
     let pool = Arc::new(pool(1, 10));
     let (work, began, gate) = gated();
-    let mut future = Box::pin(async move { pool.run(SMALL, Box::new(work)).await });
+    let mut future = Box::pin(async move { pool.run(None, need(SMALL), Box::new(work)).await });
     assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     began.recv().unwrap();
     let (dropped, outcome) = mpsc::channel();
@@ -145,7 +159,7 @@ fn a_panic_fails_one_password_and_no_other() {
     let pool = pool(1, 10);
     let poisoned = enqueue(&pool, SMALL, |_| panic!("as the test wants it"));
     assert!(matches!(block_on(poisoned), Err::<(), _>(HashingError::Stopped)));
-    assert_eq!(block_on(pool.run(SMALL, Box::new(|_| 7))).unwrap(), 7);
+    assert_eq!(block_on(pool.run(None, need(SMALL), Box::new(|_| 7))).unwrap(), 7);
     let PoolStatistics { hashed, failed, running, .. } = pool.statistics();
     assert_eq!((hashed, failed, running), (1, 1, 0));
 }
@@ -153,7 +167,8 @@ fn a_panic_fails_one_password_and_no_other() {
 #[test]
 fn hashing_never_happens_on_the_callers_thread() {
     let pool = pool(1, 10);
-    let name = block_on(pool.run(SMALL, Box::new(|_| std::thread::current().name().map(str::to_owned)))).unwrap();
+    let name =
+        block_on(pool.run(None, need(SMALL), Box::new(|_| std::thread::current().name().map(str::to_owned)))).unwrap();
     assert_eq!(name.as_deref(), Some("hashing-0"));
 }
 
@@ -185,7 +200,7 @@ fn stopping_fails_those_who_wait_and_finishes_who_has_begun() {
     let pool = pool(1, 10);
     let shared = Arc::clone(&pool.shared);
     let (work, began, gate) = gated();
-    let mut first = Box::pin(pool.run(SMALL, Box::new(work)));
+    let mut first = Box::pin(pool.run(None, need(SMALL), Box::new(work)));
     assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     began.recv().unwrap();
     let (answer, outcome) = mpsc::channel();
@@ -193,7 +208,8 @@ fn stopping_fails_those_who_wait_and_finishes_who_has_begun() {
         let error = workspace.err();
         Box::new(move || answer.send(error).unwrap())
     });
-    shared.admit(Job { run, is_abandoned: Box::new(|| false), memory_kib: SMALL, queued_at: now() }).unwrap();
+    let is_abandoned = Box::new(|| false);
+    shared.admit(None, Job { run, is_abandoned, need: need(SMALL), queued_at: now() }).unwrap();
     drop(first);
     let stopping = std::thread::spawn(move || drop(pool));
     // Told before the gate opens: stopping waits for the thread only after.
@@ -212,4 +228,135 @@ fn a_pool_can_be_shared_and_its_futures_sent() {
     is_shared(&pool);
     is_sent(&crate::hash_password(&pool, &password));
     is_sent(&crate::verify_password(&pool, &password, None));
+}
+
+fn client(number: u8) -> Option<ClientKey> {
+    Some(std::net::IpAddr::from([192, 0, 2, number]).into())
+}
+
+/// Work that puts down who it was for.
+fn noting(order: &Arc<Mutex<Vec<u8>>>, number: u8) -> impl FnOnce(&mut Workspace) + Send + use<> {
+    let order = Arc::clone(order);
+    move |_| order.lock().unwrap().push(number)
+}
+
+#[test]
+fn a_hundred_logins_of_one_client_delay_another_by_one_hash() {
+    let pool = pool(1, 1000);
+    let order = Arc::default();
+    let (work, began, gate) = gated();
+    let first = enqueue_for(&pool, client(1), SMALL, work);
+    began.recv().unwrap();
+    let many: Vec<_> = (0..100).map(|_| enqueue_for(&pool, client(1), SMALL, noting(&order, 1))).collect();
+    let another = enqueue_for(&pool, client(2), SMALL, noting(&order, 2));
+    let third = enqueue_for(&pool, client(3), SMALL, noting(&order, 3));
+    drop(gate);
+    for future in [first, another, third].into_iter().chain(many) {
+        block_on(future).unwrap();
+    }
+    assert_eq!(order.lock().unwrap()[..4], [1, 2, 3, 1]);
+}
+
+#[test]
+fn in_a_full_queue_the_client_with_most_loses_its_newest() {
+    let pool = pool(1, 4);
+    let order = Arc::default();
+    let (work, began, gate) = gated();
+    let first = enqueue_for(&pool, client(1), SMALL, work);
+    began.recv().unwrap();
+    let mut many: Vec<_> = (0..4).map(|_| enqueue_for(&pool, client(1), SMALL, noting(&order, 1))).collect();
+    let one_too_many =
+        enqueue_for(&pool, client(1), SMALL, noting(&order, 1)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(one_too_many, Poll::Ready(Err(HashingError::Overloaded { .. }))));
+    let newcomer = enqueue_for(&pool, client(2), SMALL, noting(&order, 2));
+    // Told at once, while the one thread is busy.
+    let displaced = many.pop().unwrap().as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(displaced, Poll::Ready(Err(HashingError::Overloaded { .. }))));
+    assert_eq!(pool.statistics().refused, Refusals { full: 1, late: 0, displaced: 1 });
+    drop(gate);
+    for future in [first, newcomer].into_iter().chain(many) {
+        block_on(future).unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), [1, 2, 1, 1]);
+}
+
+#[test]
+fn the_deadline_is_held_against_a_clients_own_wait() {
+    let parameters = HashParameters::new(SMALL, 1, 1).unwrap();
+    let settings = PoolSettings { parameters, workers: NonZeroUsize::MIN, queue_limit: 1000, deadline: SOON };
+    let pool = HashingPool::start(settings).unwrap();
+    let (work, began, gate) = gated();
+    let first = enqueue_for(&pool, client(1), SMALL, work);
+    began.recv().unwrap();
+    // Five seconds a hash: four fit into the deadline, the one under way not counted.
+    pool.shared.average.store(5_000_000, Ordering::Relaxed);
+    let many: Vec<_> = (0..9).map(|_| enqueue_for(&pool, client(1), SMALL, |_| ())).collect();
+    assert_eq!(pool.statistics().refused, Refusals { full: 0, late: 5, displaced: 0 });
+    let another = enqueue_for(&pool, client(2), SMALL, |_| ());
+    assert_eq!(pool.statistics().waiting, 5, "whoever has nothing waiting needn't wait for all of another's");
+    drop(gate);
+    for future in many {
+        let _ = block_on(future);
+    }
+    block_on(first).unwrap();
+    block_on(another).unwrap();
+}
+
+#[test]
+fn an_idle_thread_helps_and_the_memory_stays_that_of_one() {
+    let parameters = HashParameters::new(16 * 1024, 3, 4).unwrap();
+    let pool =
+        HashingPool::start(PoolSettings { workers: NonZeroUsize::new(2).unwrap(), ..PoolSettings::new(parameters) })
+            .unwrap();
+    let password = crate::password::Password::new("password".to_owned()).unwrap();
+    // Whether the other thread comes in time is the scheduler's choice; of many hashes it comes to one.
+    let mut hashes = 0;
+    while pool.statistics().assisted == 0 && hashes < 500 {
+        let hash = block_on(crate::hash_password(&pool, &password)).unwrap();
+        assert!(block_on(crate::verify_password(&pool, &password, Some(&hash))).unwrap().matches);
+        hashes += 2;
+    }
+    let statistics = pool.statistics();
+    let can_be_helped = doorward_argon2id::Kernel::detect() != doorward_argon2id::Kernel::Portable;
+    assert_eq!(statistics.assisted > 0, can_be_helped, "{statistics:?}");
+    assert_eq!((statistics.hashed, statistics.failed, statistics.running), (hashes, 0, 0));
+    assert!(pool.shared.queue().assistable.is_empty());
+}
+
+#[test]
+fn a_helper_leaves_for_a_password_that_comes() {
+    let pool = pool(2, 10);
+    let (begin, began) = mpsc::channel();
+    let (gate, opened) = mpsc::channel::<()>();
+    let work = move |_: &mut Workspace| {
+        begin.send(()).unwrap();
+        assert!(opened.recv().is_err());
+    };
+    let divisible = Need { memory_kib: SMALL, is_divisible: true };
+    let mut first = Box::pin(pool.run(None, divisible, Box::new(work)));
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    began.recv().unwrap();
+    // The other thread has taken the offer, and waits for slices that never come.
+    while !pool.shared.queue().assistable.is_empty() {
+        std::thread::yield_now();
+    }
+    let (done, finished) = mpsc::channel();
+    let second = enqueue(&pool, SMALL, move |_| done.send(()).unwrap());
+    assert!(finished.recv_timeout(SOON).is_ok(), "the helper stayed");
+    drop(gate);
+    block_on(first).unwrap();
+    block_on(second).unwrap();
+    assert_eq!(pool.statistics().assisted, 0);
+}
+
+#[test]
+fn the_time_of_a_hash_is_measured_before_the_first() {
+    let parameters = HashParameters::default();
+    let pool =
+        HashingPool::start(PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) }).unwrap();
+    // The thread measures before it takes work.
+    block_on(pool.run(None, need(SMALL), Box::new(|_| ()))).unwrap();
+    let average = pool.shared.average.load(Ordering::Relaxed);
+    assert_ne!(average, parameters.guessed_micros());
+    assert!((1_000..10_000_000).contains(&average), "{average}");
 }

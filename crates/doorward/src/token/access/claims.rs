@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::json::{fill, read_object};
-use super::{AccessTokenError, AccessTokenRules, Subject, VerifiedToken};
+use super::{AccessTokenError, AccessTokenRules, Subject, VerifiedToken, written};
 use crate::clock::Timestamp;
 use crate::role::Role;
 use crate::session::SessionId;
 use crate::user::UserId;
 
 /// The length of a UUID in its hyphenated form (RFC 9562, section 4).
-const UUID_LENGTH: usize = 36;
+pub(super) const UUID_LENGTH: usize = 36;
 
 /// The payload of a token for `subject` under the name `id`, good from `now` on.
 pub(super) fn write(subject: Subject, id: Uuid, rules: &AccessTokenRules, now: Timestamp) -> String {
@@ -77,30 +77,34 @@ pub(super) fn verify(
 }
 
 /// The claims of a payload, each of its own type and none twice.
-#[derive(Default)]
-struct Claims<'a> {
-    subject: Option<UserId>,
-    role: Option<Role>,
-    id: Option<Uuid>,
-    issued_at: Option<i64>,
-    expires_at: Option<i64>,
-    session: Option<Uuid>,
-    issuer: Option<Cow<'a, str>>,
-    audience: Option<Cow<'a, str>>,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Claims<'a> {
+    pub(super) subject: Option<UserId>,
+    pub(super) role: Option<Role>,
+    pub(super) id: Option<Uuid>,
+    pub(super) issued_at: Option<i64>,
+    pub(super) expires_at: Option<i64>,
+    pub(super) session: Option<Uuid>,
+    pub(super) issuer: Option<Cow<'a, str>>,
+    pub(super) audience: Option<Cow<'a, str>>,
 }
 
 impl<'a> Claims<'a> {
+    fn parse(payload: &'a [u8]) -> Option<Self> {
+        written::read(payload).or_else(|| Self::parse_any(payload))
+    }
+
     /// A claim that is not ours, one given twice and one of the wrong type are all refused: a wrong type
     /// must never count as absence (CVE-2026-25537).
-    fn parse(payload: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse_any(payload: &'a [u8]) -> Option<Self> {
         let mut claims = Self::default();
         read_object(payload, |name, value| match name {
             "sub" => fill(&mut claims.subject, value.text()?.parse().ok()),
             "role" => fill(&mut claims.role, value.text()?.parse().ok()),
-            "jti" => fill(&mut claims.id, parse_uuid(&value.text()?)),
+            "jti" => fill(&mut claims.id, parse_uuid(value.text()?.as_bytes())),
             "iat" => fill(&mut claims.issued_at, value.integer()),
             "exp" => fill(&mut claims.expires_at, value.integer()),
-            "sid" => fill(&mut claims.session, parse_uuid(&value.text()?)),
+            "sid" => fill(&mut claims.session, parse_uuid(value.text()?.as_bytes())),
             "iss" => fill(&mut claims.issuer, value.text()),
             "aud" => fill(&mut claims.audience, value.text()),
             _ => None,
@@ -134,8 +138,8 @@ impl<'a> Claims<'a> {
 }
 
 /// A UUID in its one spelling: hyphenated, lower case (RFC 9562, section 4).
-fn parse_uuid(text: &str) -> Option<Uuid> {
+pub(super) fn parse_uuid(text: &[u8]) -> Option<Uuid> {
     // Every byte is looked at, whatever those before it were: so it is done many at a time.
-    let has_upper_case = text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase());
-    if text.len() == UUID_LENGTH && !has_upper_case { Uuid::try_parse(text).ok() } else { None }
+    let has_upper_case = text.iter().fold(false, |found, byte| found | byte.is_ascii_uppercase());
+    if text.len() == UUID_LENGTH && !has_upper_case { Uuid::try_parse_ascii(text).ok() } else { None }
 }

@@ -24,6 +24,7 @@ mod json;
 mod jws;
 #[cfg(test)]
 mod vectors;
+mod written;
 
 use std::fmt;
 use std::time::Duration;
@@ -33,7 +34,7 @@ use zeroize::Zeroizing;
 
 use super::keyring::Keyring;
 use crate::clock::Timestamp;
-use crate::random::{RandomnessError, random_uuid};
+use crate::random::{RandomnessError, reserved_uuid};
 use crate::role::Role;
 use crate::session::SessionId;
 use crate::user::UserId;
@@ -180,7 +181,7 @@ pub fn create_access_token(
     rules: &AccessTokenRules,
     now: Timestamp,
 ) -> Result<AccessToken, RandomnessError> {
-    Ok(sign(subject, random_uuid()?, keyring, rules, now))
+    Ok(sign(subject, reserved_uuid(now)?, keyring, rules, now))
 }
 
 fn sign(subject: Subject, id: Uuid, keyring: &Keyring, rules: &AccessTokenRules, now: Timestamp) -> AccessToken {
