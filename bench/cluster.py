@@ -23,6 +23,10 @@ PASSWORD = "correct horse battery staple"
 #: Settings under which a hash costs next to nothing.
 CHEAP = ["--password-hash-memory-kib=64", "--password-hash-iterations=1", "--password-hash-lanes=1"]
 
+#: And under which a refresh that went unanswered may be tried again for as long as a failure lasts: then an
+#: acknowledged token that is refused is a lost one, without excuse.
+STRICT = [*CHEAP, "--refresh-reuse-grace-seconds=300"]
+
 
 def binary(profile="debug"):
     """The program: that of DOORWARD_BINARY, or built now."""
