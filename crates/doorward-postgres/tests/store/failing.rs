@@ -119,7 +119,8 @@ async fn a_rotation_moves_nothing_in_the_indexes() {
     // Nobody who connects meanwhile looks at what was.
     let store = open_with(&database, PostgresOptions { listen: false, ..PostgresOptions::default() }).await;
     let (_, mut token) = register(&store, "ada").await;
-    for _ in 0..50 {
+    // All versions of the row fit on its page: whoever holds up the cleaning of pages makes no difference.
+    for _ in 0..20 {
         let (rotation, successor) = present(&store, &token, Duration::from_secs(10)).await;
         assert!(matches!(rotation, Rotation::Rotated { .. }), "{rotation:?}");
         token = successor;
@@ -127,8 +128,8 @@ async fn a_rotation_moves_nothing_in_the_indexes() {
     // A connection hands its counts in when it ends.
     store.close().await;
     let observer = connect(database.url()).await;
-    while count(&observer, "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'sessions'").await < 50 {
+    while count(&observer, "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'sessions'").await < 20 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(count(&observer, "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'sessions'").await, 50);
+    assert_eq!(count(&observer, "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'sessions'").await, 20);
 }
