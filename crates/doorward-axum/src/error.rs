@@ -203,6 +203,9 @@ impl From<AdminError> for ApiError {
             AdminError::CannotDeactivateAdmin => {
                 Self::new(StatusCode::FORBIDDEN, "ADMN_CANNOT_DEACTIVATE_ADMIN", "Cannot deactivate admin accounts")
             }
+            AdminError::LastAdmin => {
+                Self::new(StatusCode::FORBIDDEN, "ADMN_LAST_ADMIN", "Cannot lose the last active admin account")
+            }
             AdminError::Fault(fault) => fault.into(),
         }
     }

@@ -1,12 +1,14 @@
 //! What administrators do to accounts.
 
-use crate::auth::Auth;
+use crate::account::{Account, Amendment};
+use crate::audit::{EventKind, NewEvent};
+use crate::auth::{AmendRefusal, Auth};
 use crate::email::EmailAddress;
 use crate::error::Fault;
 use crate::origin::Origin;
 use crate::role::Role;
-use crate::store::{Activation, UserPage, UserQuery};
-use crate::user::{User, UserId};
+use crate::store::{UserPage, UserQuery};
+use crate::user::{ActivationDecision, User, UserId, decide_activation};
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,9 @@ pub enum AdminError {
     /// Administrators are not deactivated.
     #[error("administrators cannot be deactivated")]
     CannotDeactivateAdmin,
+    /// It is the last administrator who can act.
+    #[error("the last administrator can't be lost")]
+    LastAdmin,
     /// Something else is to blame.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -47,12 +52,15 @@ impl Auth {
     ///
     /// [`AdminError`]: no such user, or the request could not be carried out.
     pub async fn set_role(&self, id: UserId, role: Role, origin: Origin<'_>) -> Result<User, AdminError> {
-        let _ = origin;
-        let user = self.store.set_role(id, role, self.clock.now()).await.map_err(Fault::from)?;
-        let user = user.ok_or(AdminError::UserNotFound)?;
-        tracing::warn!(event = "role_set", user_id = %id, role = %role);
-        self.learn_endings().await;
-        Ok(user)
+        let now = self.clock.now();
+        self.amend(id, |account| {
+            if account.user.role == role {
+                return Ok((None, account.user.clone()));
+            }
+            let event = NewEvent::new(EventKind::RoleChanged, origin, now).with("role", role.as_str());
+            self.change_user(account, User { role, ..account.user.clone() }, event)
+        })
+        .await
     }
 
     /// A page of the users that match, newest first.
@@ -79,20 +87,42 @@ impl Auth {
     ///
     /// [`Fault`] when the request could not be carried out.
     pub async fn find_user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, Fault> {
-        Ok(self.store.find_credential(email).await?.map(|credential| credential.user))
+        Ok(self.store.find_account_by_email(email).await?.map(|account| account.user))
     }
 
     async fn set_active(&self, id: UserId, active: bool, origin: Origin<'_>) -> Result<User, AdminError> {
-        let _ = origin;
-        match self.store.set_active(id, active, self.clock.now()).await.map_err(Fault::from)? {
-            Activation::Done(user) => {
-                let event = if active { "user_reactivated" } else { "user_deactivated" };
-                tracing::warn!(event, user_id = %id);
-                self.learn_endings().await;
-                Ok(user)
+        let now = self.clock.now();
+        self.amend(id, |account| match decide_activation(&account.user, active) {
+            ActivationDecision::RefuseAdmin => Err(AdminError::CannotDeactivateAdmin),
+            ActivationDecision::Keep => Ok((None, account.user.clone())),
+            ActivationDecision::Change => {
+                let kind = if active { EventKind::UserReactivated } else { EventKind::UserDeactivated };
+                let user = User { is_active: active, ..account.user.clone() };
+                self.change_user(account, user, NewEvent::new(kind, origin, now))
             }
-            Activation::RefusedAdmin => Err(AdminError::CannotDeactivateAdmin),
-            Activation::NotFound => Err(AdminError::UserNotFound),
+        })
+        .await
+    }
+
+    /// The account's row with another `user`, the event beside it, and what is answered.
+    fn change_user(
+        &self,
+        account: &Account,
+        user: User,
+        event: NewEvent,
+    ) -> Result<(Option<Amendment>, User), AdminError> {
+        let after = Account { user: user.clone(), ..account.clone() };
+        let now = event.at;
+        Ok((Some(Amendment::new(account, after, now).with_record(self.record([event])?)), user))
+    }
+}
+
+impl From<AmendRefusal> for AdminError {
+    fn from(refusal: AmendRefusal) -> Self {
+        match refusal {
+            AmendRefusal::LastAdmin => Self::LastAdmin,
+            // No address is changed here.
+            AmendRefusal::NotFound | AmendRefusal::AddressTaken => Self::UserNotFound,
         }
     }
 }

@@ -3,23 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::account::{Account, Amended, Amendment, Record, SessionChange};
+use crate::audit::NewEvent;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::Fault;
 use crate::limits::Limits;
+use crate::origin::Origin;
 use crate::password::HashingPool;
 use crate::revocation::Revocations;
 use crate::role::Role;
 use crate::session::{NewSession, RefreshRules, SessionId};
-use crate::store::Store;
+use crate::store::{PurgeBounds, Store, StoreError};
 use crate::token::access::{AccessToken, AccessTokenRules, Subject, create_access_token};
 use crate::token::keyring::Keyring;
 use crate::token::refresh::{RefreshToken, generate_refresh_token};
 use crate::user::UserId;
+use crate::webhook;
 
 /// How much longer than an access token lives the record of an ending is kept, for clocks that disagree.
 const ENDING_MARGIN: Duration = Duration::from_secs(60 * 60);
 /// How long an expired session is kept, for clocks that jump.
 const SESSION_MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long it is known that a message was abandoned.
+const ABANDONED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How often an account may change between the look at it and the step that was decided on.
+const LOOKS: usize = 16;
 /// How many rows one step of [`Auth::purge`] removes.
 const PURGE_BATCH: u32 = 500;
 /// How many limits one step of [`Auth::purge`] forgets: they are small and nobody waits for them.
@@ -40,6 +48,8 @@ pub struct Auth {
     pub(crate) refresh_rules: RefreshRules,
     pub(crate) revocations: Revocations,
     pub(crate) limits: Limits,
+    events_kept: Option<Duration>,
+    sends_webhooks: bool,
 }
 
 impl Auth {
@@ -55,6 +65,8 @@ impl Auth {
             access_rules: AccessTokenRules::default(),
             refresh_rules: RefreshRules::default(),
             revocations: Revocations::default(),
+            events_kept: None,
+            sends_webhooks: false,
         }
     }
 
@@ -81,6 +93,18 @@ impl Auth {
     #[must_use]
     pub fn with_remembered_endings(self, limit: usize) -> Self {
         Self { revocations: Revocations::bounded(limit), ..self }
+    }
+
+    /// The same keeping events that long; otherwise they are kept for ever.
+    #[must_use]
+    pub fn with_events_kept(self, events_kept: Option<Duration>) -> Self {
+        Self { events_kept, ..self }
+    }
+
+    /// The same writing every event into the outbox, too, for a worker that delivers webhooks.
+    #[must_use]
+    pub fn with_webhooks(self) -> Self {
+        Self { sends_webhooks: true, ..self }
     }
 
     /// The pool that hashes, for its figures.
@@ -110,7 +134,14 @@ impl Auth {
     pub async fn purge(&self) -> Result<Purged, Fault> {
         let now = self.clock.now();
         let endings_before = now.minus(self.access_rules.lifetime).minus(ENDING_MARGIN);
-        let rows = self.store.purge(now.minus(SESSION_MARGIN), endings_before, PURGE_BATCH).await?;
+        let bounds = PurgeBounds {
+            sessions_before: now.minus(SESSION_MARGIN),
+            endings_before,
+            events_before: self.events_kept.map(|kept| now.minus(kept)),
+            messages_before: now.minus(ABANDONED_KEPT),
+            limit: PURGE_BATCH,
+        };
+        let rows = self.store.purge(bounds).await?;
         let limits = self.store.purge_limits(now, LIMIT_PURGE_BATCH).await?;
         let is_done = rows < u64::from(PURGE_BATCH) && limits < u64::from(LIMIT_PURGE_BATCH);
         Ok(Purged { rows: rows + limits, is_done })
@@ -122,16 +153,70 @@ impl Auth {
     }
 
     /// A new session and its first refresh token.
-    pub(crate) fn new_session(&self, now: Timestamp) -> Result<(NewSession, RefreshToken), Fault> {
+    pub(crate) fn new_session(&self, origin: Origin<'_>, now: Timestamp) -> Result<(NewSession, RefreshToken), Fault> {
         let token = generate_refresh_token()?;
         let session = NewSession {
             id: SessionId::generate()?,
             handle: token.handle(),
             current: token.hash(),
             created_at: now,
-            expires_at: now.plus(self.refresh_rules.lifetime),
+            expires_at: self.refresh_rules.expiry(now, now),
+            device: None,
+            address: origin.address,
         };
         Ok((session, token))
+    }
+
+    /// What is recorded of these events: they themselves and, where webhooks are sent, a message each.
+    pub(crate) fn record(&self, events: impl Into<Vec<NewEvent>>) -> Result<Record, Fault> {
+        let events = events.into();
+        let mut messages = Vec::new();
+        if self.sends_webhooks {
+            for event in &events {
+                messages.push(webhook::message(event, &self.keyring)?);
+            }
+        }
+        Ok(Record { events, messages })
+    }
+
+    /// Records an event that goes with no other change.
+    pub(crate) async fn record_event(&self, user: Option<UserId>, event: NewEvent) -> Result<(), Fault> {
+        self.store.record(user, self.record([event.clone()])?).await?;
+        event.log(user);
+        Ok(())
+    }
+
+    /// Changes an account as `decide` says, in one atomic step; looks and decides again when somebody else was faster.
+    /// `decide` gives the change, or none, and what is made of it.
+    pub(crate) async fn amend<T, E>(
+        &self,
+        id: UserId,
+        mut decide: impl FnMut(&Account) -> Result<(Option<Amendment>, T), E>,
+    ) -> Result<T, E>
+    where
+        E: From<Fault> + From<AmendRefusal>,
+    {
+        for _ in 0..LOOKS {
+            let account = self.store.find_account(id).await.map_err(Fault::from)?;
+            let account = account.ok_or(AmendRefusal::NotFound)?;
+            let (amendment, outcome) = decide(&account)?;
+            let Some(amendment) = amendment else { return Ok(outcome) };
+            let events = amendment.record.events.clone();
+            let ends_something = !amendment.endings.is_empty() || amendment.sessions != SessionChange::Keep;
+            match self.store.amend_account(amendment).await.map_err(Fault::from)? {
+                Amended::Done => {
+                    events.iter().for_each(|event| event.log(Some(id)));
+                    if ends_something {
+                        self.learn_endings().await;
+                    }
+                    return Ok(outcome);
+                }
+                Amended::Stale => {}
+                Amended::AddressTaken => return Err(AmendRefusal::AddressTaken.into()),
+                Amended::LastAdmin => return Err(AmendRefusal::LastAdmin.into()),
+            }
+        }
+        Err(Fault::from(StoreError::unavailable("others kept changing the same account")).into())
     }
 
     /// The pair a client gets: a fresh access token beside `refresh_token`.
@@ -145,6 +230,20 @@ impl Auth {
         let access_token = create_access_token(subject, &self.keyring, &self.access_rules, now)?;
         Ok(TokenPair { access_token, refresh_token, expires_in: self.access_rules.lifetime })
     }
+}
+
+/// Why an account was not changed, whatever the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AmendRefusal {
+    /// No such account.
+    #[error("user not found")]
+    NotFound,
+    /// Another account has the address.
+    #[error("the address is already registered")]
+    AddressTaken,
+    /// There is no other active administrator.
+    #[error("the last administrator can't be lost")]
+    LastAdmin,
 }
 
 /// What a step of [`Auth::purge`] came to.

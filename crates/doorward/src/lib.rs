@@ -38,29 +38,38 @@
 //! | storage | [`Store`], the port that a database implements |
 //! | tests of an application | `testing`, behind the feature of that name |
 
+pub mod account;
 pub mod admin;
+pub mod audit;
 pub mod auth;
 pub mod authenticate;
 pub mod clock;
 pub mod email;
 pub mod error;
+pub mod letter;
 pub mod limits;
 pub mod login;
 pub mod logout;
 pub mod origin;
+pub mod outbox;
 pub mod password;
 pub mod random;
 pub mod refresh;
 pub mod register;
 pub mod revocation;
 pub mod role;
+mod sealing;
+pub mod second_factor;
 pub mod session;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod ticket;
 pub mod token;
 pub mod user;
+pub mod webhook;
 
+pub use account::Account;
 pub use auth::{Auth, Purged, Readiness, TokenPair};
 pub use authenticate::{AuthenticateError, Identity};
 pub use clock::{Clock, SystemClock, Timestamp};

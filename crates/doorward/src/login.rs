@@ -1,5 +1,6 @@
 //! Login: a password for a session.
 
+use crate::audit::{EventKind, NewEvent};
 use crate::auth::{Auth, TokenPair};
 use crate::email::EmailAddress;
 use crate::error::Fault;
@@ -7,6 +8,7 @@ use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::password::{ClientKey, ClientOfPool, Password, PasswordHash};
 use crate::store::{SessionOpening, VerifiedLogin};
+use crate::user::UserId;
 
 /// Why nobody was logged in.
 #[derive(Debug, thiserror::Error)]
@@ -51,35 +53,48 @@ impl Auth {
         origin: Origin<'_>,
     ) -> Result<TokenPair, LoginError> {
         let pool = self.pool.for_client(origin.address.map(ClientKey::from));
-        let credential = self.store.find_credential(email).await.map_err(Fault::from)?;
-        let stored = credential.as_ref().map(|credential| &credential.password_hash);
+        let account = self.store.find_account_by_email(email).await.map_err(Fault::from)?;
+        let stored = account.as_ref().map(|account| &account.password_hash);
         let verification = pool.verify_password(password, stored).await.map_err(Fault::from)?;
-        let Some(credential) = credential.filter(|_| verification.matches) else {
-            tracing::info!(event = "login_refused", reason = "credentials");
-            return Err(LoginError::InvalidCredentials);
+        let known = account.as_ref().map(|account| account.user.id);
+        let Some(account) = account.filter(|_| verification.matches) else {
+            return Err(self.refuse_login(known, LoginError::InvalidCredentials, origin).await);
         };
-        let user_id = credential.user.id;
-        if !credential.user.is_active {
-            tracing::info!(event = "login_refused", reason = "deactivated", user_id = %user_id);
-            return Err(LoginError::Deactivated);
+        if !account.user.is_active {
+            return Err(self.refuse_login(known, LoginError::Deactivated, origin).await);
         }
         let upgraded_hash = if verification.needs_upgrade { upgrade(pool, password).await } else { None };
-        let login = VerifiedLogin { user_id, version: credential.version, upgraded_hash };
-        self.open_session(login).await
+        let login = VerifiedLogin { user_id: account.user.id, version: account.version, upgraded_hash };
+        self.open_session(login, origin).await
     }
 
-    async fn open_session(&self, login: VerifiedLogin) -> Result<TokenPair, LoginError> {
+    async fn open_session(&self, login: VerifiedLogin, origin: Origin<'_>) -> Result<TokenPair, LoginError> {
         let now = self.clock.now();
         let user_id = login.user_id;
-        let (session, refresh_token) = self.new_session(now)?;
+        let (session, refresh_token) = self.new_session(origin, now)?;
         let session_id = session.id;
-        match self.store.open_session(login, session).await.map_err(Fault::from)? {
+        let event = NewEvent::new(EventKind::Login, origin.by(user_id), now).about(session_id);
+        let record = self.record([event.clone()])?;
+        match self.store.open_session(login, session, record).await.map_err(Fault::from)? {
             SessionOpening::Opened(role) => {
-                tracing::info!(event = "login", user_id = %user_id, session_id = %session_id);
+                event.log(Some(user_id));
                 Ok(self.token_pair(refresh_token, (user_id, role, session_id), now)?)
             }
             SessionOpening::UserInactive => Err(LoginError::Deactivated),
             SessionOpening::CredentialChanged => Err(LoginError::InvalidCredentials),
+        }
+    }
+
+    /// Records that nobody was let in, before it is said. Gives the refusal, or the fault of the recording.
+    async fn refuse_login(&self, user: Option<UserId>, refusal: LoginError, origin: Origin<'_>) -> LoginError {
+        let reason = match refusal {
+            LoginError::Deactivated => "deactivated",
+            _ => "credentials",
+        };
+        let event = NewEvent::new(EventKind::LoginRefused, origin, self.clock.now()).with("reason", reason);
+        match self.record_event(user, event).await {
+            Ok(()) => refusal,
+            Err(fault) => fault.into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Logout: the end of one session.
 
+use crate::audit::{EventKind, NewEvent};
 use crate::auth::Auth;
 use crate::error::Fault;
 use crate::origin::Origin;
@@ -14,11 +15,13 @@ impl Auth {
     ///
     /// [`Fault`] when the request could not be carried out.
     pub async fn logout(&self, refresh_token: &str, origin: Origin<'_>) -> Result<(), Fault> {
-        let _ = origin;
         let Ok(token) = RefreshToken::parse(refresh_token) else { return Ok(()) };
-        let ended = self.store.end_session(token.handle(), EndReason::Logout, self.clock.now()).await?;
-        if let Some(session) = ended {
-            tracing::info!(event = "logout", session_id = %session);
+        let now = self.clock.now();
+        let event = NewEvent::new(EventKind::Logout, origin, now);
+        let record = self.record([event.clone()])?;
+        if let Some((session, user_id)) = self.store.end_session(token.handle(), EndReason::Logout, record, now).await?
+        {
+            event.about(session).log(Some(user_id));
             self.learn_endings().await;
         }
         Ok(())

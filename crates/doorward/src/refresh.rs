@@ -1,5 +1,6 @@
 //! Refreshing: a spent refresh token for its successor and a new access token.
 
+use crate::audit::{EventKind, NewEvent};
 use crate::auth::{Auth, TokenPair};
 use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
@@ -36,14 +37,15 @@ impl Auth {
         let presented = RefreshToken::parse(refresh_token).map_err(|_| RefreshError::Invalid)?;
         let attempt = Attempt::Refresh { address: origin.address };
         let admission = self.admit(attempt).await?;
-        let outcome = self.rotate(&presented).await;
+        let outcome = self.rotate(&presented, origin).await;
         self.settle(admission, Outcome::of(&outcome, |error| matches!(error, RefreshError::Fault(_)))).await;
         outcome
     }
 
-    async fn rotate(&self, presented: &RefreshToken) -> Result<TokenPair, RefreshError> {
+    async fn rotate(&self, presented: &RefreshToken, origin: Origin<'_>) -> Result<TokenPair, RefreshError> {
         let successor = presented.successor().map_err(Fault::from)?;
         let now = self.clock.now();
+        let reuse = NewEvent::new(EventKind::RefreshTokenReuse, origin, now);
         let keeps_successor = !self.refresh_rules.reuse_grace.is_zero();
         let attempt = RotationAttempt {
             handle: presented.handle(),
@@ -51,6 +53,8 @@ impl Auth {
             successor: successor.hash(),
             sealed_successor: keeps_successor.then(|| presented.seal(&successor)),
             now,
+            address: origin.address,
+            on_reuse: self.record([reuse.clone()])?,
             rules: self.refresh_rules,
         };
         match self.store.rotate_session(attempt).await.map_err(Fault::from)? {
@@ -63,7 +67,7 @@ impl Auth {
                 Ok(self.token_pair(successor, (user_id, role, session), now)?)
             }
             Rotation::Reused { session, user_id } => {
-                tracing::warn!(event = "refresh_token_reuse", user_id = %user_id, session_id = %session);
+                reuse.about(session).log(Some(user_id));
                 self.learn_endings().await;
                 Err(RefreshError::Reused)
             }

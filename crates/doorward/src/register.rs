@@ -1,5 +1,6 @@
 //! Registration: an account and its first session, in one step.
 
+use crate::audit::{EventKind, NewEvent};
 use crate::auth::{Auth, TokenPair};
 use crate::email::EmailAddress;
 use crate::error::Fault;
@@ -48,11 +49,13 @@ impl Auth {
     ) -> Result<TokenPair, RegisterError> {
         let now = self.clock.now();
         let new_user = self.new_user(email, password, Role::User, origin).await?;
-        let (session, refresh_token) = self.new_session(now)?;
+        let (session, refresh_token) = self.new_session(origin, now)?;
         let session_id = session.id;
-        match self.store.create_user(new_user, Some(session)).await.map_err(Fault::from)? {
+        let event = NewEvent::new(EventKind::UserRegistered, origin, now).about(session_id);
+        let record = self.record([event.clone()])?;
+        match self.store.create_user(new_user, Some(session), record).await.map_err(Fault::from)? {
             UserCreation::Created(user) => {
-                tracing::info!(event = "user_registered", user_id = %user.id, session_id = %session_id);
+                event.log(Some(user.id));
                 Ok(self.token_pair(refresh_token, (user.id, user.role, session_id), now)?)
             }
             UserCreation::AddressTaken => Err(RegisterError::AddressTaken),
@@ -72,9 +75,11 @@ impl Auth {
         origin: Origin<'_>,
     ) -> Result<User, RegisterError> {
         let new_user = self.new_user(email, password, role, origin).await?;
-        match self.store.create_user(new_user, None).await.map_err(Fault::from)? {
+        let event = NewEvent::new(EventKind::UserCreated, origin, new_user.created_at).with("role", role.as_str());
+        let record = self.record([event.clone()])?;
+        match self.store.create_user(new_user, None, record).await.map_err(Fault::from)? {
             UserCreation::Created(user) => {
-                tracing::info!(event = "user_created", user_id = %user.id, role = %user.role);
+                event.log(Some(user.id));
                 Ok(user)
             }
             UserCreation::AddressTaken => Err(RegisterError::AddressTaken),
@@ -90,11 +95,11 @@ impl Auth {
         role: Role,
         origin: Origin<'_>,
     ) -> Result<NewUser, RegisterError> {
-        if self.store.find_credential(&email).await.map_err(Fault::from)?.is_some() {
+        if self.store.find_account_by_email(&email).await.map_err(Fault::from)?.is_some() {
             return Err(RegisterError::AddressTaken);
         }
         let pool = self.pool.for_client(origin.address.map(ClientKey::from));
         let password_hash = pool.hash_password(password.password()).await.map_err(Fault::from)?;
-        Ok(NewUser { email, password_hash, role, created_at: self.clock.now() })
+        Ok(NewUser { email, password_hash, full_name: None, role, tickets: Vec::new(), created_at: self.clock.now() })
     }
 }

@@ -5,10 +5,12 @@
 //! atomic step (lock or compare-and-swap), so all stores behave alike and none has rules of its own.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::account::Record;
 use crate::clock::Timestamp;
 use crate::random::{RandomnessError, random_uuid};
 use crate::token::refresh::{SealedSecret, SecretHash, SessionHandle};
@@ -58,6 +60,10 @@ pub struct NewSession {
     pub created_at: Timestamp,
     /// When the first refresh token dies unused.
     pub expires_at: Timestamp,
+    /// What the person may know the device by.
+    pub device: Option<String>,
+    /// Where the login came from.
+    pub address: Option<IpAddr>,
 }
 
 /// A session as it is stored.
@@ -71,6 +77,12 @@ pub struct Session {
     pub user_id: UserId,
     /// When it was opened.
     pub created_at: Timestamp,
+    /// When the person last proved in it who they are.
+    pub authenticated_at: Timestamp,
+    /// What the person may know the device by.
+    pub device: Option<String>,
+    /// Where its last login or refresh came from.
+    pub address: Option<IpAddr>,
     /// The hash of the one refresh token that is good now.
     pub current: SecretHash,
     /// When the current refresh token was issued.
@@ -91,6 +103,9 @@ impl Session {
             handle: new.handle,
             user_id,
             created_at: new.created_at,
+            authenticated_at: new.created_at,
+            device: new.device.clone(),
+            address: new.address,
             current: new.current,
             issued_at: new.created_at,
             expires_at: new.expires_at,
@@ -130,13 +145,33 @@ pub enum EndReason {
     Reuse,
     /// The account was deactivated.
     Deactivated,
+    /// The person ended it from another session.
+    Revoked,
+    /// The person ended all their sessions.
+    LogoutAll,
+    /// An administrator ended it.
+    RevokedByAdmin,
+    /// The password or the second factor was changed.
+    CredentialChanged,
+    /// The account was recovered by mail.
+    Recovered,
     /// The refresh token was presented after its time. Recorded, so that a clock set back revives nothing.
     Expired,
 }
 
 impl EndReason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Logout, Self::Reuse, Self::Deactivated, Self::Expired];
+    pub const ALL: [Self; 9] = [
+        Self::Logout,
+        Self::Reuse,
+        Self::Deactivated,
+        Self::Revoked,
+        Self::LogoutAll,
+        Self::RevokedByAdmin,
+        Self::CredentialChanged,
+        Self::Recovered,
+        Self::Expired,
+    ];
 
     /// The name in the database and in logs.
     pub const fn as_str(self) -> &'static str {
@@ -144,6 +179,11 @@ impl EndReason {
             Self::Logout => "logout",
             Self::Reuse => "reuse",
             Self::Deactivated => "deactivated",
+            Self::Revoked => "revoked",
+            Self::LogoutAll => "logout_all",
+            Self::RevokedByAdmin => "revoked_by_admin",
+            Self::CredentialChanged => "credential_changed",
+            Self::Recovered => "recovered",
             Self::Expired => "expired",
         }
     }
@@ -159,13 +199,26 @@ impl EndReason {
 pub struct RefreshRules {
     /// How long a refresh token is good, from its issue. Seven days by default.
     pub lifetime: Duration,
+    /// How long a session may go unused, when that is less than a refresh token's life.
+    pub idle: Option<Duration>,
+    /// How long a session lives at most, however much it is used.
+    pub absolute: Option<Duration>,
     /// How long a spent token may come back, its successor unused, and get that same successor. Zero: never.
     pub reuse_grace: Duration,
 }
 
 impl Default for RefreshRules {
     fn default() -> Self {
-        Self { lifetime: Duration::from_secs(7 * 24 * 60 * 60), reuse_grace: Duration::ZERO }
+        let lifetime = Duration::from_secs(7 * 24 * 60 * 60);
+        Self { lifetime, idle: None, absolute: None, reuse_grace: Duration::ZERO }
+    }
+}
+
+impl RefreshRules {
+    /// When a refresh token dies that is issued at `now` in a session opened at `created_at`.
+    pub fn expiry(&self, created_at: Timestamp, now: Timestamp) -> Timestamp {
+        let unused = now.plus(self.idle.map_or(self.lifetime, |idle| idle.min(self.lifetime)));
+        self.absolute.map_or(unused, |absolute| unused.min(created_at.plus(absolute)))
     }
 }
 
@@ -182,6 +235,10 @@ pub struct RotationAttempt {
     pub sealed_successor: Option<SealedSecret>,
     /// The moment of the request.
     pub now: Timestamp,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
+    /// What is written should the token turn out to be spent.
+    pub on_reuse: Record,
     /// The rules in force.
     pub rules: RefreshRules,
 }
@@ -231,7 +288,8 @@ fn rotated(session: &Session, attempt: &RotationAttempt) -> Session {
     Session {
         current: attempt.successor,
         issued_at: attempt.now,
-        expires_at: attempt.now.plus(attempt.rules.lifetime),
+        expires_at: attempt.rules.expiry(session.created_at, attempt.now),
+        address: attempt.address.or(session.address),
         spent: Some(SpentToken {
             hash: session.current,
             at: attempt.now,
@@ -270,7 +328,9 @@ mod tests {
                 handle: token.handle(),
                 current: token.hash(),
                 created_at: START,
-                expires_at: START.plus(rules.lifetime),
+                expires_at: rules.expiry(START, START),
+                device: None,
+                address: None,
             };
             (Self { session: Session::open(&new, UserId::new(1).unwrap()), rules }, token)
         }
@@ -283,6 +343,8 @@ mod tests {
                 successor: successor.hash(),
                 sealed_successor: Some(token.seal(&successor)),
                 now: START.plus(Duration::from_secs(seconds)),
+                address: None,
+                on_reuse: Record::default(),
                 rules: self.rules,
             };
             (decide(&self.session, true, &attempt), successor)
@@ -353,6 +415,8 @@ mod tests {
             successor: first.hash(),
             sealed_successor: None,
             now: START,
+            address: None,
+            on_reuse: Record::default(),
             rules: story.rules,
         };
         story.session.ended = Some(Ended { at: START, reason: EndReason::Deactivated });
@@ -366,5 +430,18 @@ mod tests {
         for reason in EndReason::ALL {
             assert_eq!(EndReason::from_name(reason.as_str()), Some(reason));
         }
+    }
+
+    #[test]
+    fn a_session_ends_unused_after_its_idle_time_and_used_after_its_absolute_time() {
+        let minutes = |count: u64| Duration::from_secs(count * 60);
+        let rules = RefreshRules { idle: Some(minutes(30)), absolute: Some(minutes(60)), ..RefreshRules::default() };
+        let at = |count| START.plus(minutes(count));
+        assert_eq!(rules.expiry(START, START), at(30));
+        assert_eq!(rules.expiry(START, at(20)), at(50));
+        assert_eq!(rules.expiry(START, at(45)), at(60));
+        // An idle time longer than a refresh token's life changes nothing.
+        let lax = RefreshRules { idle: Some(minutes(60 * 24 * 30)), ..RefreshRules::default() };
+        assert_eq!(lax.expiry(START, START), RefreshRules::default().expiry(START, START));
     }
 }

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::password::PasswordHash;
 use crate::role::Role;
+use crate::ticket::Ticket;
 
 /// The number of an account: positive, given by the store, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +62,8 @@ pub struct User {
     pub role: Role,
     /// `false`: the account is deactivated and nobody gets in.
     pub is_active: bool,
+    /// When the address was proven to be the person's; `None` until then.
+    pub email_verified_at: Option<Timestamp>,
     /// When the account was made.
     pub created_at: Timestamp,
 }
@@ -72,24 +75,17 @@ pub struct NewUser {
     pub email: EmailAddress,
     /// The hash of the person's password.
     pub password_hash: PasswordHash,
+    /// The person's name, when it is known.
+    pub full_name: Option<String>,
     /// What the person may do.
     pub role: Role,
+    /// The links and codes that are sent with it.
+    pub tickets: Vec<Ticket>,
     /// The moment of the account's making.
     pub created_at: Timestamp,
 }
 
-/// What a login is checked against.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    /// Whose it is.
-    pub user: User,
-    /// The stored hash.
-    pub password_hash: PasswordHash,
-    /// Which password this is.
-    pub version: CredentialVersion,
-}
-
-/// Counts a person's passwords, so that a login which began before a change cannot end after it.
+/// Counts a person's passwords and second factors, so that a login which began before a change cannot end after it.
 ///
 /// Rehashing the same password with newer parameters does not make a new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +102,7 @@ pub enum ActivationDecision {
     RefuseAdmin,
 }
 
-/// Decides whether `user` may be switched on or off. Stores call this between their read and their write.
+/// Decides whether `user` may be switched on or off.
 pub fn decide_activation(user: &User, active: bool) -> ActivationDecision {
     if !active && user.role == Role::Admin {
         ActivationDecision::RefuseAdmin

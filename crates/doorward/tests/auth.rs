@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
+use doorward::testing::amending::set_role;
 use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
 use doorward::{Auth, AuthenticateError, EmailAddress, Origin, Purged, Readiness, Role, Store};
@@ -95,7 +96,7 @@ fn what_is_too_much_to_remember_is_asked_of_the_store() {
     let auth = world.node(8, SECRET, &[]).with_remembered_endings(8);
     let user = register(&auth);
     let demoted = block_on(auth.authenticate(user.access_token.reveal())).unwrap().user_id;
-    block_on(world.store.set_role(demoted, Role::Admin, world.now())).unwrap();
+    block_on(set_role(&*world.store, demoted, Role::Admin, world.now())).unwrap();
     let mut ended = vec![user.access_token.reveal().to_owned()];
     block_on(auth.logout(&user.refresh_token.reveal(), Origin::unknown())).unwrap();
     let alive = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
@@ -155,7 +156,7 @@ fn an_ending_is_remembered_as_long_as_a_token_lives() {
 fn a_login_makes_a_weaker_hash_anew_and_only_once() {
     let world = World::new();
     register(&world.node(8, SECRET, &[]));
-    let stored = || block_on(world.store.find_credential(&ada())).unwrap().unwrap().password_hash;
+    let stored = || block_on(world.store.find_account_by_email(&ada())).unwrap().unwrap().password_hash;
     let weak = stored();
     let raised = world.node(64, SECRET, &[]);
     let wrong = Password::new("a wrong password".to_owned()).unwrap();

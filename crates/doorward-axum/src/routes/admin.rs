@@ -27,7 +27,7 @@ pub(crate) async fn list_users(
     let (role, is_active) = (query.role("role"), query.boolean("is_active"));
     query.finish()?;
     let offset = (page - 1).saturating_mul(u64::from(per_page));
-    let found = auth.list_users(UserQuery { role, is_active, offset, limit: per_page }).await?;
+    let found = auth.list_users(UserQuery { role, is_active, email_prefix: None, offset, limit: per_page }).await?;
     Ok(Json(UserPageResponse::new(found, page, per_page)))
 }
 

@@ -1,23 +1,29 @@
 //! The port to storage: whole operations that are never half done.
 //!
-//! A store loads, the domain decides ([`session::decide`](crate::session::decide),
-//! [`user::decide_activation`](crate::user::decide_activation)), the store applies: in one atomic step,
-//! durable before the method returns. `testing::contract` is the suite that every store must pass.
+//! A store loads, the domain decides, the store applies: in one atomic step, durable before the method returns. For
+//! a refresh token the store itself calls [`session::decide`](crate::session::decide) between its read and its write;
+//! for an account the use case decides and hands over an [`Amendment`], which is applied if nothing was changed since
+//! (`docs/decisions/0011`). `testing::contract` is the suite that every store must pass.
 
 pub mod limits;
 
 use std::error::Error;
 use std::fmt::Debug;
 
+use uuid::Uuid;
+
 pub use self::limits::LimitStore;
+use crate::account::{Account, Amended, Amendment, Erasure, Record};
+use crate::audit::{Event, EventQuery};
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
+use crate::outbox::{Delivery, Message, OutboxStatistics, Taking};
 use crate::password::PasswordHash;
 use crate::revocation::{Ending, EndingPosition};
 use crate::role::Role;
-use crate::session::{EndReason, NewSession, RotationAttempt, SessionId};
+use crate::session::{EndReason, NewSession, RotationAttempt, Session, SessionId};
 use crate::token::refresh::{SealedSecret, SessionHandle};
-use crate::user::{Credential, CredentialVersion, NewUser, User, UserId};
+use crate::user::{CredentialVersion, NewUser, User, UserId};
 
 /// Why an operation could not be done. Nothing of it has happened, or its outcome is unknown and the
 /// caller must not report success.
@@ -45,42 +51,70 @@ pub type StoreResult<T> = Result<T, StoreError>;
 /// How many endings [`Store::endings_after`] gives at most.
 pub const ENDINGS_AT_ONCE: usize = 1_000;
 
-/// Keeps users and sessions.
+/// How many sessions [`Store::list_sessions`] gives at most.
+pub const SESSIONS_AT_ONCE: usize = 200;
+
+/// Keeps accounts, sessions, events and messages.
 #[async_trait::async_trait]
-pub trait Store: LimitStore + Debug + Send + Sync {
-    /// Makes an account and, with it, its first session when one is given.
-    async fn create_user(&self, user: NewUser, session: Option<NewSession>) -> StoreResult<UserCreation>;
+pub trait Store: LimitStore + OutboxStore + Debug + Send + Sync {
+    /// Makes an account and, with it, its first session when one is given. The record's events and messages are the
+    /// new account's, and its events the new session's.
+    async fn create_user(
+        &self,
+        user: NewUser,
+        session: Option<NewSession>,
+        record: Record,
+    ) -> StoreResult<UserCreation>;
 
-    /// What a login with this address is checked against.
-    async fn find_credential(&self, email: &EmailAddress) -> StoreResult<Option<Credential>>;
-
-    /// The account of that number.
+    /// What everybody may see of the account of that number.
     async fn find_user(&self, id: UserId) -> StoreResult<Option<User>>;
 
-    /// Opens a session for a user whose password was just verified, unless the account was deactivated
-    /// or the password changed meanwhile. A rehashed password is stored in the same step.
-    async fn open_session(&self, login: VerifiedLogin, session: NewSession) -> StoreResult<SessionOpening>;
+    /// The account of that number.
+    async fn find_account(&self, id: UserId) -> StoreResult<Option<Account>>;
 
-    /// Carries out what [`session::decide`](crate::session::decide) says of a presented refresh token.
+    /// The account of that address: what a login is checked against.
+    async fn find_account_by_email(&self, email: &EmailAddress) -> StoreResult<Option<Account>>;
+
+    /// Writes an account anew, if it still is of the revision that was read, together with what goes with it.
+    async fn amend_account(&self, amendment: Amendment) -> StoreResult<Amended>;
+
+    /// Removes an account and its sessions, if it still is of the revision that was read. Its events stay, without
+    /// address, client and details. Every session that lived has an ending, and so has the account.
+    async fn erase_account(&self, erasure: Erasure) -> StoreResult<Amended>;
+
+    /// Opens a session for a user whose password was just verified, unless the account was deactivated
+    /// or a credential changed meanwhile. A rehashed password and the record are written in the same step.
+    async fn open_session(
+        &self,
+        login: VerifiedLogin,
+        session: NewSession,
+        record: Record,
+    ) -> StoreResult<SessionOpening>;
+
+    /// Carries out what [`session::decide`](crate::session::decide) says of a presented refresh token. On reuse the
+    /// attempt's record is written with the session's end.
     async fn rotate_session(&self, attempt: RotationAttempt) -> StoreResult<Rotation>;
 
-    /// Ends the session of that handle if it lives; gives its id when it did.
+    /// Ends the session of that handle if it lives, and writes the record; gives its id and whose it was when it did.
     async fn end_session(
         &self,
         handle: SessionHandle,
         reason: EndReason,
+        record: Record,
         now: Timestamp,
-    ) -> StoreResult<Option<SessionId>>;
+    ) -> StoreResult<Option<(SessionId, UserId)>>;
 
-    /// Switches an account on or off as [`user::decide_activation`](crate::user::decide_activation) says.
-    /// Switching off ends every session of the user in the same step.
-    async fn set_active(&self, id: UserId, active: bool, now: Timestamp) -> StoreResult<Activation>;
+    /// The sessions of that user that live at `now`, the one used last first, [`SESSIONS_AT_ONCE`] at most.
+    async fn list_sessions(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>>;
 
-    /// Gives a user another role; the account as it is then, or `None` when there is no such user.
-    async fn set_role(&self, id: UserId, role: Role, now: Timestamp) -> StoreResult<Option<User>>;
+    /// That session of that user, alive or not.
+    async fn find_session(&self, user: UserId, session: SessionId) -> StoreResult<Option<Session>>;
 
     /// A page of the users that match, newest first.
     async fn list_users(&self, query: UserQuery) -> StoreResult<UserPage>;
+
+    /// The events that match, the latest first.
+    async fn list_events(&self, query: EventQuery) -> StoreResult<Vec<Event>>;
 
     /// The endings recorded after `position`, oldest first and [`ENDINGS_AT_ONCE`] at most, and the
     /// position to go on from.
@@ -95,16 +129,47 @@ pub trait Store: LimitStore + Debug + Send + Sync {
         0
     }
 
-    /// Removes up to `limit` sessions whose refresh token expired before `sessions_before`, and up to as
-    /// many endings from before `endings_before`; says how many rows went. None go while another process
-    /// keeps house.
-    async fn purge(&self, sessions_before: Timestamp, endings_before: Timestamp, limit: u32) -> StoreResult<u64>;
+    /// Removes what is long dead, up to so many rows of each kind; says how many rows went. None go while another
+    /// process keeps house.
+    async fn purge(&self, bounds: PurgeBounds) -> StoreResult<u64>;
 
     /// `Ok` when the store can both read and write.
     async fn check(&self) -> StoreResult<()>;
 
     /// Finishes what was accepted and lets go of the database. Later operations are refused.
     async fn close(&self);
+}
+
+/// Keeps what is to be sent.
+#[async_trait::async_trait]
+pub trait OutboxStore: Debug + Send + Sync {
+    /// Writes events and messages that go with no other change. They are about `user`, when it is given.
+    async fn record(&self, user: Option<UserId>, record: Record) -> StoreResult<()>;
+
+    /// Takes messages that are due, the oldest first: each goes to one caller until its lease ends, however many ask
+    /// at once.
+    async fn take_messages(&self, taking: Taking) -> StoreResult<Vec<Message>>;
+
+    /// Says how the delivery of a message went.
+    async fn settle_message(&self, id: Uuid, delivery: Delivery) -> StoreResult<()>;
+
+    /// How full the outbox is.
+    async fn outbox_statistics(&self) -> StoreResult<OutboxStatistics>;
+}
+
+/// What [`Store::purge`] removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PurgeBounds {
+    /// Sessions whose refresh token expired before.
+    pub sessions_before: Timestamp,
+    /// Endings recorded before.
+    pub endings_before: Timestamp,
+    /// Events from before; `None`: none go.
+    pub events_before: Option<Timestamp>,
+    /// Messages abandoned before.
+    pub messages_before: Timestamp,
+    /// How many of each at most.
+    pub limit: u32,
 }
 
 /// What became of [`Store::create_user`].
@@ -174,24 +239,15 @@ pub enum Rotation {
     Invalid,
 }
 
-/// What became of [`Store::set_active`].
-#[derive(Debug)]
-pub enum Activation {
-    /// The account is as asked for; this is how it stands now.
-    Done(User),
-    /// Administrators are not deactivated.
-    RefusedAdmin,
-    /// No such user.
-    NotFound,
-}
-
 /// Which users to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserQuery {
     /// Only users of this role.
     pub role: Option<Role>,
     /// Only active or only deactivated users.
     pub is_active: Option<bool>,
+    /// Only users whose address, in the form of its [key](EmailAddress::key), begins so.
+    pub email_prefix: Option<String>,
     /// How many matching users to pass over.
     pub offset: u64,
     /// How many to return at most.

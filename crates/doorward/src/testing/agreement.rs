@@ -5,16 +5,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test suite: its failures are panics")]
 
+use std::cell::Cell;
 use std::fmt::Write;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::contract::{WEEK, address};
+use crate::account::{Account, Amendment, Erasure, Record, Revision, SessionChange};
+use crate::audit::{Event, EventKind, EventQuery, NewEvent};
 use crate::clock::Timestamp;
+use crate::origin::Origin;
+use crate::outbox::{Delivery, MessageKind, NewMessage, Taking};
 use crate::password::PasswordHash;
 use crate::revocation::{Ending, EndingKind, EndingPosition};
 use crate::role::Role;
-use crate::session::{EndReason, NewSession, RefreshRules, RotationAttempt, SessionId};
-use crate::store::{Activation, Rotation, SessionOpening, Store, UserCreation, UserQuery, VerifiedLogin};
+use crate::session::{EndReason, NewSession, RefreshRules, RotationAttempt, Session, SessionId};
+use crate::store::{PurgeBounds, Rotation, SessionOpening, Store, UserCreation, UserQuery, VerifiedLogin};
 use crate::token::refresh::{RefreshToken, generate_refresh_token};
 use crate::user::{CredentialVersion, NewUser, User, UserId};
 
@@ -32,6 +39,15 @@ pub async fn transcript(store: &dyn Store, script: &[Step]) -> String {
     transcript
 }
 
+const ADDRESSES: [&str; 6] = [
+    "ada@example.com",
+    "ADA@Example.com",
+    "bob@example.com",
+    "eve+x@example.com",
+    "Zo\u{eb}@example.com",
+    "zo\u{cb}@b\u{fc}cher.example.com",
+];
+
 struct Play<'a> {
     store: &'a dyn Store,
     now: Timestamp,
@@ -39,6 +55,8 @@ struct Play<'a> {
     sessions: Vec<SessionId>,
     tokens: Vec<RefreshToken>,
     position: EndingPosition,
+    /// Counts messages: of several that are due at once the one with the lowest id is first.
+    messages: Cell<u128>,
 }
 
 impl<'a> Play<'a> {
@@ -50,17 +68,21 @@ impl<'a> Play<'a> {
             sessions: Vec::new(),
             tokens: Vec::new(),
             position: EndingPosition::default(),
+            messages: Cell::new(0),
         }
     }
 
     async fn step(&mut self, (what, first, second): Step) -> String {
-        match what % 20 {
+        match what % 26 {
             0 | 1 => self.create_user(first, second).await,
             2 | 3 => self.open_session(first, second).await,
             4..=7 => self.rotate(first, second).await,
             8 => self.end_session(first).await,
-            9 => self.set_active(first, second).await,
-            10 => self.set_role(first, second).await,
+            9 | 10 | 20 | 21 => self.amend(first, second).await,
+            22 => self.list_sessions(first).await,
+            23 => self.list_events(first, second).await,
+            24 => self.deliver(first, second).await,
+            25 if second.is_multiple_of(4) => self.erase(first).await,
             11 | 12 => self.wait(first),
             13 => self.list(first, second).await,
             14 => self.read_endings().await,
@@ -70,23 +92,17 @@ impl<'a> Play<'a> {
     }
 
     async fn create_user(&mut self, first: u8, second: u8) -> String {
-        const ADDRESSES: [&str; 6] = [
-            "ada@example.com",
-            "ADA@Example.com",
-            "bob@example.com",
-            "eve+x@example.com",
-            "Zo\u{eb}@example.com",
-            "zo\u{cb}@b\u{fc}cher.example.com",
-        ];
         let new = NewUser {
             email: address(ADDRESSES[usize::from(first) % ADDRESSES.len()]),
             password_hash: PasswordHash::from_stored(format!("hash {second}")),
+            full_name: (second % 7 == 1).then(|| format!("Name {second}")),
             role: if second.is_multiple_of(5) { Role::Admin } else { Role::User },
+            tickets: Vec::new(),
             created_at: self.now,
         };
         let session = (second % 2 == 1).then(|| self.new_session());
         let key = new.email.clone();
-        match self.store.create_user(new, session.clone().map(|(session, _)| session)).await.unwrap() {
+        match self.store.create_user(new, session.clone().map(|(session, _)| session), self.record(1)).await.unwrap() {
             UserCreation::Created(user) => {
                 self.users.push(user.id);
                 if let Some(session) = session {
@@ -95,7 +111,7 @@ impl<'a> Play<'a> {
                 format!("created {}", self.shown(&user))
             }
             UserCreation::AddressTaken => {
-                let owner = self.store.find_credential(&key).await.unwrap().unwrap();
+                let owner = self.store.find_account_by_email(&key).await.unwrap().unwrap();
                 format!("taken by {} {:?}", self.shown(&owner.user), owner.password_hash.as_str())
             }
         }
@@ -108,7 +124,7 @@ impl<'a> Play<'a> {
             upgraded_hash: (second.is_multiple_of(3)).then(|| PasswordHash::from_stored(format!("upgrade {second}"))),
         };
         let session = self.new_session();
-        let opening = self.store.open_session(login, session.0.clone()).await.unwrap();
+        let opening = self.store.open_session(login, session.0.clone(), self.record(2)).await.unwrap();
         if matches!(opening, SessionOpening::Opened(_)) {
             self.opened(session);
         }
@@ -125,7 +141,9 @@ impl<'a> Play<'a> {
             successor: successor.hash(),
             sealed_successor: (!grace.is_zero()).then(|| token.seal(&successor)),
             now: self.now,
-            rules: RefreshRules { lifetime: WEEK, reuse_grace: grace },
+            address: second.is_multiple_of(3).then(|| [192, 0, 2, second].into()),
+            on_reuse: self.record(3),
+            rules: RefreshRules { lifetime: WEEK, reuse_grace: grace, ..RefreshRules::default() },
         };
         match self.store.rotate_session(attempt).await.unwrap() {
             Rotation::Rotated { session, user_id, role } => {
@@ -148,21 +166,107 @@ impl<'a> Play<'a> {
 
     async fn end_session(&mut self, first: u8) -> String {
         let handle = self.token(first).handle();
-        let ended = self.store.end_session(handle, EndReason::Logout, self.now).await.unwrap();
-        format!("ended {:?}", ended.map(|session| self.session_index(session)))
+        let ended = self.store.end_session(handle, EndReason::Logout, self.record(4), self.now).await.unwrap();
+        format!("ended {:?}", ended.map(|(session, user)| (self.session_index(session), self.user_index(user))))
     }
 
-    async fn set_active(&mut self, first: u8, second: u8) -> String {
-        match self.store.set_active(self.user(first), second.is_multiple_of(2), self.now).await.unwrap() {
-            Activation::Done(user) => format!("now {}", self.shown(&user)),
-            other => format!("{other:?}"),
+    async fn amend(&mut self, first: u8, second: u8) -> String {
+        let Some(before) = self.store.find_account(self.user(first)).await.unwrap() else { return "nobody".to_owned() };
+        let mut after = before.clone();
+        match second % 8 {
+            0 => after.user.is_active = !after.user.is_active,
+            1 => after.user.role = if after.user.role == Role::Admin { Role::User } else { Role::Admin },
+            2 => after.user.full_name = Some(format!("Name {second}")),
+            3 => after.user.email_verified_at = Some(self.now),
+            4 => after.password_hash = PasswordHash::from_stored(format!("hash {second}")),
+            5 => after.must_change_password = !after.must_change_password,
+            6 => after.user.email = address(ADDRESSES[usize::from(second / 8) % ADDRESSES.len()]),
+            _ => {}
         }
+        let mut amendment = Amendment::new(&before, after, self.now).with_record(self.record(5));
+        if second % 8 == 7 {
+            amendment.account.revision = Revision(1);
+        }
+        if amendment.sessions == SessionChange::Keep && second.is_multiple_of(5) {
+            let kept = self.sessions.last().copied().filter(|_| second.is_multiple_of(2));
+            amendment.sessions = SessionChange::EndAllBut(kept, EndReason::LogoutAll);
+        }
+        let amended = self.store.amend_account(amendment).await.unwrap();
+        let after = self.store.find_account(before.user.id).await.unwrap().unwrap();
+        let Account { user, password_hash, version, must_change_password, revision, .. } = &after;
+        let hash = password_hash.as_str();
+        format!("{amended:?}: {} {hash} {version:?} {must_change_password} {revision:?}", self.shown(user))
     }
 
-    async fn set_role(&mut self, first: u8, second: u8) -> String {
-        let role = Role::ALL[usize::from(second) % Role::ALL.len()];
-        let user = self.store.set_role(self.user(first), role, self.now).await.unwrap();
-        format!("now {:?}", user.map(|user| self.shown(&user)))
+    async fn erase(&mut self, first: u8) -> String {
+        let Some(account) = self.store.find_account(self.user(first)).await.unwrap() else {
+            return "nobody".to_owned();
+        };
+        let erasure = Erasure { account, record: self.record(6), now: self.now };
+        format!("erased: {:?}", self.store.erase_account(erasure).await.unwrap())
+    }
+
+    async fn list_sessions(&self, first: u8) -> String {
+        let sessions = self.store.list_sessions(self.user(first), self.now).await.unwrap();
+        let mut shown: Vec<_> = sessions
+            .iter()
+            .map(|session| {
+                let Session { device, address, issued_at, authenticated_at, .. } = session;
+                let index = self.session_index(session.id);
+                format!("{index} {device:?} {address:?} {} {}", issued_at.micros(), authenticated_at.micros())
+            })
+            .collect();
+        // Sessions used at the same moment come in the order of their ids, which are random.
+        shown.sort();
+        shown.join("; ")
+    }
+
+    async fn list_events(&self, first: u8, second: u8) -> String {
+        let query = EventQuery {
+            user_id: first.is_multiple_of(2).then(|| self.user(first / 2)),
+            kind: second.is_multiple_of(3).then_some(EventKind::Login),
+            since: None,
+            until: second.is_multiple_of(5).then_some(self.now),
+            before: None,
+            limit: 1 + u32::from(second / 16),
+        };
+        let events = self.store.list_events(query).await.unwrap();
+        let shown: Vec<_> = events.iter().map(|event| self.shown_event(event)).collect();
+        shown.join("; ")
+    }
+
+    async fn deliver(&mut self, first: u8, second: u8) -> String {
+        let leased_until = self.now.plus(Duration::from_secs(60));
+        let taking = Taking { now: self.now, leased_until, limit: 1 };
+        let taken = self.store.take_messages(taking).await.unwrap();
+        for message in &taken {
+            let delivery = match second % 4 {
+                0 => Delivery::Again(self.now.plus(Duration::from_secs(u64::from(first)))),
+                1 => Delivery::Abandoned(self.now),
+                2 => Delivery::Done,
+                _ => continue,
+            };
+            self.store.settle_message(message.id, delivery).await.unwrap();
+        }
+        let attempts: Vec<_> = taken.iter().map(|message| (message.attempts, message.sealed.len())).collect();
+        format!("delivered {attempts:?} of {:?}", self.store.outbox_statistics().await.unwrap())
+    }
+
+    /// An event, and now and then a message, that go with what is done.
+    fn record(&self, what: u8) -> Record {
+        self.messages.set(self.messages.get() + 1);
+        let kind = EventKind::all().nth(usize::from(what)).unwrap();
+        let origin = Origin::unknown().with_address(Some([198, 51, 100, what].into())).with_request_id(Some("r"));
+        let message = NewMessage {
+            id: Uuid::from_u128(self.messages.get()),
+            kind: MessageKind::Mail,
+            sealed: vec![what; usize::from(what)],
+            created_at: self.now,
+        };
+        Record {
+            events: vec![NewEvent::new(kind, origin, self.now).with("what", what.to_string())],
+            messages: if what == 1 || what == 5 { vec![message] } else { Vec::new() },
+        }
     }
 
     fn wait(&mut self, first: u8) -> String {
@@ -177,6 +281,7 @@ impl<'a> Play<'a> {
             role: [None, Some(Role::User), Some(Role::Admin)][usize::from(first) % 3],
             is_active: [None, Some(true), Some(false)][usize::from(second) % 3],
             offset: u64::from(first / 64),
+            email_prefix: (first % 5 == 1).then(|| ["ada", "zo", "e"][usize::from(second) % 3].to_owned()),
             limit: 1 + u32::from(second / 32),
         };
         let page = self.store.list_users(query).await.unwrap();
@@ -195,7 +300,15 @@ impl<'a> Play<'a> {
 
     async fn purge(&mut self, first: u8) -> String {
         let before = self.now.minus(Duration::from_secs(u64::from(first % 3) * 24 * 3600));
-        format!("purged {}", self.store.purge(before, before, 1000).await.unwrap())
+        let events_before = first.is_multiple_of(4).then_some(before);
+        let bounds = PurgeBounds {
+            sessions_before: before,
+            endings_before: before,
+            events_before,
+            messages_before: before,
+            limit: 1000,
+        };
+        format!("purged {}", self.store.purge(bounds).await.unwrap())
     }
 
     fn new_session(&self) -> (NewSession, RefreshToken) {
@@ -228,9 +341,17 @@ impl<'a> Play<'a> {
     }
 
     fn shown(&self, user: &User) -> String {
-        let User { email, full_name, role, is_active, created_at, .. } = user;
-        let index = self.user_index(user.id);
-        format!("#{index} {} {} {full_name:?} {role} {is_active} {}", email.as_str(), email.key(), created_at.micros())
+        let User { email, full_name, role, is_active, email_verified_at, created_at, .. } = user;
+        let (index, verified) = (self.user_index(user.id), email_verified_at.map(Timestamp::micros));
+        let (email, key) = (email.as_str(), email.key());
+        format!("#{index} {email} {key} {full_name:?} {role} {is_active} {verified:?} {}", created_at.micros())
+    }
+
+    fn shown_event(&self, event: &Event) -> String {
+        let NewEvent { at, kind, session, cause, details } = &event.what;
+        let user = event.user_id.map(|user| self.user_index(user));
+        let session = session.map(|session| self.session_index(session));
+        format!("{kind} at {} of {user:?} in {session:?} from {:?} {details:?}", at.micros(), cause.address)
     }
 
     fn shown_ending(&self, ending: &Ending) -> String {

@@ -4,13 +4,19 @@
 //! Nothing here changes how the library behaves; the feature `testing` only adds these types.
 
 #[doc(hidden)]
+pub mod accounts;
+#[doc(hidden)]
 pub mod agreement;
+#[doc(hidden)]
+pub mod amending;
 mod clock;
 #[doc(hidden)]
 pub mod contract;
 #[doc(hidden)]
 pub mod limits;
 mod memory;
+#[doc(hidden)]
+pub mod records;
 
 pub use clock::TestClock;
 pub use memory::MemoryStore;

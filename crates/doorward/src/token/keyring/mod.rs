@@ -108,6 +108,11 @@ impl Keyring {
         self.current.keyed.clone().chain_update(label).finalize().into_bytes().into()
     }
 
+    /// The same of every secret that is kept, the current one first.
+    pub(crate) fn all_derived(&self, label: &[u8]) -> impl Iterator<Item = [u8; MAC_LENGTH]> {
+        self.keys().map(move |key| key.keyed.clone().chain_update(label).finalize().into_bytes().into())
+    }
+
     /// Every key that verifies, the current one first.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &SigningKey> {
         std::iter::once(&self.current).chain(&self.previous)

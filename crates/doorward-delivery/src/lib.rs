@@ -1,0 +1,1 @@
+//! Delivers what Doorward's outbox holds: mail over SMTP, webhooks over HTTP.

@@ -1,0 +1,102 @@
+//! The outbox: messages written in the transaction that gives cause for them, delivered by a worker afterwards.
+//!
+//! What a message says is sealed under a key made of the secret: it may hold a link that opens an account.
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::user::UserId;
+
+/// What kind of message it is: who delivers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// A letter to a person.
+    Mail,
+    /// An event for the application's own server.
+    Webhook,
+    /// A wish to recover an account, to be looked into off the request's path: whether there is such an account must
+    /// not show in how long the answer takes.
+    Recovery,
+}
+
+impl MessageKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Mail, Self::Webhook, Self::Recovery];
+
+    /// The name in the database and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Webhook => "webhook",
+            Self::Recovery => "recovery",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A message to be written. The store adds whose account it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Its name, the same however often it is sent.
+    pub id: Uuid,
+    /// What kind.
+    pub kind: MessageKind,
+    /// What it says, sealed.
+    pub sealed: Vec<u8>,
+    /// When it was written, and from when on it is to be sent.
+    pub created_at: Timestamp,
+}
+
+/// A message that a worker has taken: nobody else gets it until the lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its name.
+    pub id: Uuid,
+    /// What kind.
+    pub kind: MessageKind,
+    /// Whose account it is about.
+    pub user_id: Option<UserId>,
+    /// What it says, sealed.
+    pub sealed: Vec<u8>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// How often it was taken, this time included.
+    pub attempts: u32,
+}
+
+/// What a worker asks the outbox for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taking {
+    /// The present moment: only what is due by then.
+    pub now: Timestamp,
+    /// Until when nobody else gets what is taken.
+    pub leased_until: Timestamp,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// How the delivery of a message went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It was delivered, or has nobody to go to any more: it goes.
+    Done,
+    /// Not this time: it is due again at that moment.
+    Again(Timestamp),
+    /// It can't be delivered. What it said is forgotten; that there was such a message stays for a while.
+    Abandoned(Timestamp),
+}
+
+/// How full the outbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutboxStatistics {
+    /// How many messages wait, taken ones included.
+    pub waiting: u64,
+    /// When the oldest of them was written.
+    pub oldest: Option<Timestamp>,
+    /// How many were abandoned and are still known.
+    pub abandoned: u64,
+}

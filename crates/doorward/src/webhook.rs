@@ -1,0 +1,47 @@
+//! What an application's own server is told: events, in the outbox, sealed until a worker delivers them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::audit::NewEvent;
+use crate::error::Fault;
+use crate::outbox::{MessageKind, NewMessage};
+use crate::random::random_uuid;
+use crate::sealing::Label;
+use crate::token::keyring::Keyring;
+
+pub(crate) const WEBHOOK_LABEL: Label = Label("doorward webhook v1");
+
+/// An event as an application's server reads it. Whose account it is about, the worker adds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WebhookEvent {
+    /// The kind, by its name.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When, in microseconds since the Unix epoch.
+    pub at: i64,
+    /// By whom, where from and the rest, as an administrator sees it.
+    pub data: Value,
+}
+
+/// The message that tells of `event`.
+pub(crate) fn message(event: &NewEvent, keyring: &Keyring) -> Result<NewMessage, Fault> {
+    let cause = &event.cause;
+    let data = serde_json::json!({
+        "session_id": event.session.map(|session| session.to_string()),
+        "actor": cause.actor.name(),
+        "actor_id": cause.actor.user_id().map(|id| id.value()),
+        "address": cause.address,
+        "user_agent": cause.user_agent,
+        "request_id": cause.request_id,
+        "details": event.details,
+    });
+    let told = WebhookEvent { kind: event.kind.as_str().to_owned(), at: event.at.micros(), data };
+    let plain = serde_json::to_vec(&told).unwrap_or_default();
+    Ok(NewMessage {
+        id: random_uuid()?,
+        kind: MessageKind::Webhook,
+        sealed: keyring.seal(WEBHOOK_LABEL, &plain)?,
+        created_at: event.at,
+    })
+}
