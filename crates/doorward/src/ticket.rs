@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use base64_simd::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -16,6 +16,7 @@ use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::random_bytes;
+use crate::token::keyring::keyed;
 use crate::user::UserId;
 
 /// Sets the key that hashes codes apart from every other use of the secret.
@@ -133,8 +134,7 @@ pub(crate) fn parse_token(token: &str) -> Option<(UserId, [u8; 32])> {
 
 /// The keyed hash of a code, good for that ticket alone.
 pub(crate) fn hash_code(key: &[u8; 32], secret_hash: &[u8; 32], code: &str) -> [u8; 32] {
-    // HMAC takes keys of any length.
-    Hmac::<Sha256>::new(key.into()).chain_update(secret_hash).chain_update(code).finalize().into_bytes().into()
+    keyed(key).chain_update(secret_hash).chain_update(code).finalize().into_bytes().into()
 }
 
 impl Auth {

@@ -178,7 +178,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-fn keyed(secret: &[u8]) -> Hmac<Sha256> {
+pub(crate) fn keyed(secret: &[u8]) -> Hmac<Sha256> {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
     <Hmac<Sha256> as KeyInit>::new_from_slice(secret).expect("HMAC takes any key")
 }
