@@ -1,14 +1,14 @@
-//! The schemas of the contract.
+//! What registers, logs in and refreshes, and the tokens that are answered.
 
 use std::fmt;
 
+use doorward::TokenPair;
 use doorward::email::EmailAddress;
-use doorward::password::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordPolicy, PasswordRefused, PasswordTooLong};
-use doorward::store::UserPage;
-use doorward::{Timestamp, TokenPair, User};
+use doorward::password::{NewPassword, Password, PasswordPolicy, PasswordRefused};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::{read_email, read_password};
 use crate::validation::{FieldFault, Fields, FromFields};
 
 /// Who wants an account. There is no `role`: an unknown field is ignored and elevates nobody.
@@ -70,15 +70,6 @@ impl FromFields for RefreshRequest {
     }
 }
 
-fn read_email(text: &str, loc: Vec<&'static str>) -> Result<EmailAddress, FieldFault> {
-    EmailAddress::parse(text)
-        .map_err(|invalid| FieldFault::value_error(loc, "value is not a valid email address", invalid.reason()))
-}
-
-fn read_password(text: String, loc: Vec<&'static str>) -> Result<Password, FieldFault> {
-    Password::new(text).map_err(|PasswordTooLong| FieldFault::string_too_long(loc, PASSWORD_MAX_BYTES))
-}
-
 /// What a client gets for a password or a refresh token (RFC 6749, section 5.1).
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TokenResponse {
@@ -107,83 +98,4 @@ impl From<TokenPair> for TokenResponse {
             expires_in: pair.expires_in.as_secs(),
         }
     }
-}
-
-/// An account as its owner sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UserResponse {
-    /// The account's number.
-    pub id: i64,
-    /// The address as it was registered.
-    pub email: String,
-    /// `user` or `admin`.
-    pub role: String,
-}
-
-impl From<User> for UserResponse {
-    fn from(user: User) -> Self {
-        Self { id: user.id.value(), email: user.email.as_str().to_owned(), role: user.role.to_string() }
-    }
-}
-
-/// An account as an administrator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AdminUserResponse {
-    /// The account's number.
-    pub id: i64,
-    /// The address as it was registered.
-    pub email: String,
-    /// `user` or `admin`.
-    pub role: String,
-    /// The person's name, `null` until it is set.
-    pub full_name: Option<String>,
-    /// `false`: deactivated.
-    pub is_active: bool,
-    /// When the account was made: RFC 3339 in UTC, with `Z`.
-    pub created_at: String,
-}
-
-impl From<User> for AdminUserResponse {
-    fn from(user: User) -> Self {
-        Self {
-            id: user.id.value(),
-            email: user.email.as_str().to_owned(),
-            role: user.role.to_string(),
-            full_name: user.full_name,
-            is_active: user.is_active,
-            created_at: rfc3339(user.created_at),
-        }
-    }
-}
-
-/// A page of accounts, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UserPageResponse {
-    /// The accounts of this page.
-    pub items: Vec<AdminUserResponse>,
-    /// How many accounts match on all pages.
-    pub total_count: u64,
-    /// Which page this is, from 1.
-    pub page: u64,
-    /// How many accounts a page has at most.
-    pub per_page: u32,
-    /// How many pages there are.
-    pub total_pages: u64,
-}
-
-impl UserPageResponse {
-    /// The page of that number and size.
-    pub fn new(found: UserPage, page: u64, per_page: u32) -> Self {
-        Self {
-            items: found.users.into_iter().map(AdminUserResponse::from).collect(),
-            total_count: found.total,
-            page,
-            per_page,
-            total_pages: found.total.div_ceil(u64::from(per_page)),
-        }
-    }
-}
-
-fn rfc3339(moment: Timestamp) -> String {
-    jiff::Timestamp::from_microsecond(moment.micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }

@@ -1,0 +1,29 @@
+//! The schemas of the contract, a file a topic.
+
+mod credentials;
+mod users;
+
+use doorward::Timestamp;
+use doorward::email::EmailAddress;
+use doorward::password::{PASSWORD_MAX_BYTES, Password, PasswordTooLong};
+
+pub use credentials::{LoginRequest, RefreshRequest, TokenResponse, UserCreate};
+pub use users::{AdminUserResponse, UserPageResponse, UserResponse};
+
+use crate::validation::FieldFault;
+
+/// An address out of a body.
+pub(crate) fn read_email(text: &str, loc: Vec<&'static str>) -> Result<EmailAddress, FieldFault> {
+    EmailAddress::parse(text)
+        .map_err(|invalid| FieldFault::value_error(loc, "value is not a valid email address", invalid.reason()))
+}
+
+/// A password out of a body, whatever was typed, up to the limit.
+pub(crate) fn read_password(text: String, loc: Vec<&'static str>) -> Result<Password, FieldFault> {
+    Password::new(text).map_err(|PasswordTooLong| FieldFault::string_too_long(loc, PASSWORD_MAX_BYTES))
+}
+
+/// RFC 3339 in UTC, with `Z`.
+pub(crate) fn rfc3339(moment: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(moment.micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}
