@@ -10,6 +10,7 @@ use doorward::admin::AdminError;
 use doorward::limits::RateLimited;
 use doorward::login::LoginError;
 use doorward::password::HashingError;
+use doorward::reauthenticate::{ProofError, ReauthenticateError, RecentError};
 use doorward::refresh::RefreshError;
 use doorward::register::RegisterError;
 use doorward::{AuthenticateError, Fault, StoreError};
@@ -125,6 +126,11 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "AUTH_ACCOUNT_DEACTIVATED", detail)
     }
 
+    fn reauthentication_required() -> Self {
+        let detail = "Reauthentication required";
+        Self::new(StatusCode::FORBIDDEN, "AUTH_REAUTHENTICATION_REQUIRED", detail)
+    }
+
     const USER_INACTIVE: (&'static str, &'static str) = ("AUTH_USER_INACTIVE", "User not found or inactive");
 }
 
@@ -192,6 +198,40 @@ impl From<AuthenticateError> for ApiError {
             AuthenticateError::UserNotFound => Self::invalid_token(Self::USER_INACTIVE.0, Self::USER_INACTIVE.1),
             AuthenticateError::NotAdmin => Self::new(StatusCode::FORBIDDEN, "AUTH_FORBIDDEN", "Admin access required"),
             AuthenticateError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ProofError> for ApiError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::WrongPassword => {
+                Self::new(StatusCode::FORBIDDEN, "AUTH_WRONG_PASSWORD", "Wrong password").field("password")
+            }
+            ProofError::WrongCode => {
+                Self::new(StatusCode::FORBIDDEN, "AUTH_CODE_INVALID", "Invalid code").field("code")
+            }
+            ProofError::Deactivated => Self::account_deactivated(),
+            ProofError::UserNotFound => Self::invalid_token(Self::USER_INACTIVE.0, Self::USER_INACTIVE.1),
+            ProofError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<RecentError> for ApiError {
+    fn from(error: RecentError) -> Self {
+        match error {
+            RecentError::Required => Self::reauthentication_required(),
+            RecentError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ReauthenticateError> for ApiError {
+    fn from(error: ReauthenticateError) -> Self {
+        match error {
+            ReauthenticateError::Proof(error) => error.into(),
+            ReauthenticateError::NoSession => Self::reauthentication_required(),
         }
     }
 }

@@ -11,7 +11,7 @@ use doorward::Auth;
 
 use crate::client_address::TrustedProxies;
 use crate::layers::with_layers;
-use crate::routes::{admin, auth, documentation, service};
+use crate::routes::{admin, auth, documentation, password, service};
 
 /// What an operator may set about HTTP.
 #[derive(Debug, Clone)]
@@ -51,6 +51,7 @@ where
         .route("/auth/login", post(auth::login))
         .route("/auth/refresh", post(auth::refresh))
         .route("/auth/logout", post(auth::logout))
+        .route("/auth/reauthenticate", post(password::reauthenticate))
         .route("/auth/me", get(auth::me))
         .route("/admin/users", get(admin::list_users))
         .route("/admin/users/{user_id}/deactivate", patch(admin::deactivate))

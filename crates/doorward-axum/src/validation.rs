@@ -139,13 +139,44 @@ impl Fields {
         name: &'static str,
         read: impl FnOnce(String, Vec<&'static str>) -> Result<T, FieldFault>,
     ) -> Option<T> {
-        let loc = vec!["body", name];
-        let found = self.members.iter_mut().find(|(member, _)| member == name);
-        let read = match found.map(|(_, value)| value) {
-            None => Err(FieldFault::missing(loc)),
-            Some(Json::String(text)) => read(std::mem::take(text), loc),
-            Some(_) => Err(FieldFault::string_type(loc)),
+        let read = match self.member(name) {
+            None => Err(FieldFault::missing(vec!["body", name])),
+            Some(value) => string_in(value, name, read),
         };
+        self.note(read)
+    }
+
+    /// As [`string`](Self::string), for a field that may be missing or `null`: `Some(None)` when it is.
+    pub fn optional_string<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(String, Vec<&'static str>) -> Result<T, FieldFault>,
+    ) -> Option<Option<T>> {
+        let read = match self.member(name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(value) => string_in(value, name, read).map(Some),
+        };
+        self.note(read)
+    }
+
+    fn member(&mut self, name: &str) -> Option<&mut Json> {
+        self.members.iter_mut().find(|(member, _)| member == name).map(|(_, value)| value)
+    }
+
+    fn note<T>(&mut self, read: Result<T, FieldFault>) -> Option<T> {
         read.map_err(|fault| self.faults.push(fault)).ok()
+    }
+}
+
+/// Takes the string out of `value` and reads it.
+fn string_in<T>(
+    value: &mut Json,
+    name: &'static str,
+    read: impl FnOnce(String, Vec<&'static str>) -> Result<T, FieldFault>,
+) -> Result<T, FieldFault> {
+    let loc = vec!["body", name];
+    match value {
+        Json::String(text) => read(std::mem::take(text), loc),
+        _ => Err(FieldFault::string_type(loc)),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::{Account, Amended, Amendment, Record, SessionChange};
+use crate::account_rules::AccountRules;
 use crate::audit::NewEvent;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::Fault;
@@ -48,6 +49,7 @@ pub struct Auth {
     pub(crate) refresh_rules: RefreshRules,
     pub(crate) revocations: Revocations,
     pub(crate) limits: Limits,
+    pub(crate) account_rules: AccountRules,
     events_kept: Option<Duration>,
     sends_webhooks: bool,
 }
@@ -65,6 +67,7 @@ impl Auth {
             access_rules: AccessTokenRules::default(),
             refresh_rules: RefreshRules::default(),
             revocations: Revocations::default(),
+            account_rules: AccountRules::default(),
             events_kept: None,
             sends_webhooks: false,
         }

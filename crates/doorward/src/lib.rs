@@ -33,12 +33,13 @@
 //! | looking for | look at |
 //! | --- | --- |
 //! | the five functions | [`hash_password`], [`verify_password`], [`create_access_token`], [`decode_access_token`], [`generate_refresh_token`] |
-//! | the use cases | [`Auth`], written in [`register`], [`login`], [`refresh`], [`logout`], [`authenticate`], [`admin`] |
+//! | the use cases | [`Auth`], written in [`register`], [`login`], [`refresh`], [`logout`], [`authenticate`], [`reauthenticate`], [`admin`] |
 //! | what becomes of a refresh token | [`session::decide`] |
 //! | storage | [`Store`], the port that a database implements |
 //! | tests of an application | `testing`, behind the feature of that name |
 
 pub mod account;
+pub mod account_rules;
 pub mod admin;
 pub mod audit;
 pub mod auth;
@@ -54,6 +55,7 @@ pub mod origin;
 pub mod outbox;
 pub mod password;
 pub mod random;
+pub mod reauthenticate;
 pub mod refresh;
 pub mod register;
 pub mod revocation;
@@ -70,6 +72,7 @@ pub mod user;
 pub mod webhook;
 
 pub use account::Account;
+pub use account_rules::AccountRules;
 pub use auth::{Auth, Purged, Readiness, TokenPair};
 pub use authenticate::{AuthenticateError, Identity};
 pub use clock::{Clock, SystemClock, Timestamp};

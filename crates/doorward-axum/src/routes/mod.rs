@@ -3,4 +3,5 @@
 pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod documentation;
+pub(crate) mod password;
 pub(crate) mod service;

@@ -1,6 +1,7 @@
 //! The schemas of the contract, a file a topic.
 
 mod credentials;
+mod proof;
 mod users;
 
 use doorward::Timestamp;
@@ -8,6 +9,7 @@ use doorward::email::EmailAddress;
 use doorward::password::{PASSWORD_MAX_BYTES, Password, PasswordTooLong};
 
 pub use credentials::{LoginRequest, RefreshRequest, TokenResponse, UserCreate};
+pub use proof::ReauthenticateRequest;
 pub use users::{AdminUserResponse, UserPageResponse, UserResponse};
 
 use crate::validation::FieldFault;

@@ -90,6 +90,13 @@ impl TestApp {
         self.send(request).await
     }
 
+    /// A body sent with an access token.
+    pub(crate) async fn post_as(&self, token: &str, path: &str, body: Value) -> Answer {
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        let request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
     pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Answer {
         self.bearer(Method::GET, path, token).await
     }
@@ -156,6 +163,13 @@ impl Answer {
         assert_eq!(self.header("content-type"), Some("application/json"));
     }
 
+    /// As [`refused`](Self::refused), with one field to blame.
+    #[track_caller]
+    pub(crate) fn blames(&self, field: &str, (status, code, detail): (u16, &str, &str)) {
+        let body = json!({"detail": detail, "code": code, "field": field});
+        assert_eq!((self.status.as_u16(), &self.body), (status, &body));
+    }
+
     /// The faults of a 422 as `type at loc`, in their order.
     #[track_caller]
     pub(crate) fn faults(&self) -> Vec<String> {
@@ -180,6 +194,7 @@ pub(crate) const REUSE: (u16, &str, &str) =
 pub(crate) const DEACTIVATED: (u16, &str, &str) =
     (403, "AUTH_ACCOUNT_DEACTIVATED", "Account deactivated. Contact support.");
 pub(crate) const INACTIVE: (u16, &str, &str) = (401, "AUTH_USER_INACTIVE", "User not found or inactive");
+pub(crate) const WRONG_PASSWORD: (u16, &str, &str) = (403, "AUTH_WRONG_PASSWORD", "Wrong password");
 pub(crate) const CREDENTIALS: (u16, &str, &str) = (401, "AUTH_INVALID_CREDENTIALS", "Invalid email or password");
 
 impl Answer {

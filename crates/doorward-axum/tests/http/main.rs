@@ -10,6 +10,7 @@ mod limits;
 mod login;
 mod matrix;
 mod me;
+mod reauthenticate;
 mod refresh;
 mod register;
 mod service;

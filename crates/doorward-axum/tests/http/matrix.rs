@@ -13,6 +13,7 @@ PATCH /admin/users/{user_id}/reactivate: 401 403 404
 POST /auth/login: 422 422 422
 POST /auth/logout: 422 422 422
 GET /auth/me: 401 200 200
+POST /auth/reauthenticate: 401 422 422
 POST /auth/refresh: 422 422 422
 POST /auth/register: 422 422 422
 GET /docs: 200 200 200

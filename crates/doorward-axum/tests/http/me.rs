@@ -123,6 +123,7 @@ async fn deactivation_reaches_access_tokens_at_once_and_reactivation_revives_non
 async fn a_new_role_counts_at_once_whatever_the_token_says() {
     let app = TestApp::new();
     let admin = app.admin("root@example.com").await;
+    app.admin("second@example.com").await;
     let ada = app.register("ada@example.com").await;
     let id = UserId::new(app.id(&admin.access).await).unwrap();
     assert_eq!(app.get("/admin/users", Some(&admin.access)).await.status, StatusCode::OK);

@@ -1,0 +1,43 @@
+//! [`AccountRules`]: what a service decides about its accounts, beside tokens and limits.
+
+use std::time::Duration;
+
+use crate::auth::Auth;
+use crate::password::PasswordPolicy;
+
+/// What a service decides about its accounts. One value of an [`Auth`], read by the use cases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountRules {
+    /// What the service is called, in letters and in authenticators. `Doorward` unless said otherwise.
+    pub service_name: String,
+    /// For how long after a proof of who they are a person may do what asks for a [recent](Auth::require_recent) one.
+    /// Ten minutes by default.
+    pub recent_for: Duration,
+    /// What a new password must be.
+    pub password_policy: PasswordPolicy,
+}
+
+impl Default for AccountRules {
+    fn default() -> Self {
+        Self {
+            service_name: "Doorward".to_owned(),
+            recent_for: Duration::from_secs(10 * 60),
+            password_policy: PasswordPolicy::default(),
+        }
+    }
+}
+
+impl Auth {
+    /// The same with other rules for accounts.
+    #[must_use]
+    pub fn with_account_rules(mut self, account_rules: AccountRules) -> Self {
+        self.account_rules = account_rules;
+        self
+    }
+
+    /// The rules for accounts.
+    pub const fn account_rules(&self) -> &AccountRules {
+        &self.account_rules
+    }
+}

@@ -1,0 +1,176 @@
+//! Reauthentication: proving once more, within a session, who one is.
+
+use crate::account::{Account, Amendment, SessionChange};
+use crate::audit::{EventKind, NewEvent};
+use crate::auth::{AmendRefusal, Auth};
+use crate::authenticate::Identity;
+use crate::clock::Timestamp;
+use crate::error::Fault;
+use crate::limits::{Attempt, Outcome};
+use crate::origin::Origin;
+use crate::password::{ClientKey, Password};
+use crate::user::UserId;
+
+/// What a person proves with that the account is theirs.
+#[derive(Debug)]
+pub struct Proof {
+    /// The password.
+    pub password: Password,
+    /// A code of the second factor; needed where there is one.
+    pub code: Option<String>,
+}
+
+/// Why a proof was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// It is not the account's password, or no longer.
+    #[error("wrong password")]
+    WrongPassword,
+    /// The password is right, the code is missing or wrong.
+    #[error("wrong code")]
+    WrongCode,
+    /// The account was deactivated.
+    #[error("the account is deactivated")]
+    Deactivated,
+    /// There is no such user any more.
+    #[error("the user does not exist")]
+    UserNotFound,
+    /// Something else is to blame.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Why something was not done that asks for a recent proof.
+#[derive(Debug, thiserror::Error)]
+pub enum RecentError {
+    /// The last proof in this session is too long ago; the person is to [reauthenticate](Auth::reauthenticate).
+    #[error("a recent proof of identity is required")]
+    Required,
+    /// Something else is to blame.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Why nobody was reauthenticated.
+#[derive(Debug, thiserror::Error)]
+pub enum ReauthenticateError {
+    /// The proof was not accepted.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The access token belongs to no session that could be marked.
+    #[error("the access token belongs to no session")]
+    NoSession,
+}
+
+impl Auth {
+    /// `Ok` when the person logged in or [reauthenticated](Self::reauthenticate) in this session at most
+    /// [`recent_for`](crate::account_rules::AccountRules::recent_for) ago. One point read.
+    ///
+    /// # Errors
+    ///
+    /// [`RecentError`]: longer ago, an access token without a session, or the store can't serve.
+    pub async fn require_recent(&self, identity: &Identity, now: Timestamp) -> Result<(), RecentError> {
+        let session = identity.session.ok_or(RecentError::Required)?;
+        let session = self.store.find_session(identity.user_id, session).await.map_err(Fault::from)?;
+        let session = session.filter(|session| session.ended.is_none()).ok_or(RecentError::Required)?;
+        // By distance: a clock set back makes no proof last longer.
+        let is_recent = now.distance(session.authenticated_at) < self.account_rules.recent_for;
+        if is_recent { Ok(()) } else { Err(RecentError::Required) }
+    }
+
+    /// Marks the session of `identity` as one in which the person has just proven who they are. The attempt is
+    /// counted with those of login.
+    ///
+    /// # Errors
+    ///
+    /// [`ReauthenticateError`]: not proven, an access token without a session, or the request could not be carried
+    /// out.
+    pub async fn reauthenticate(
+        &self,
+        identity: &Identity,
+        proof: &Proof,
+        origin: Origin<'_>,
+    ) -> Result<(), ReauthenticateError> {
+        let session = identity.session.ok_or(ReauthenticateError::NoSession)?;
+        let refused = NewEvent::new(EventKind::ReauthenticationRefused, origin, self.clock.now()).about(session);
+        let proven = self.prove(identity.user_id, proof, refused, origin).await?;
+        let now = self.clock.now();
+        let event = NewEvent::new(EventKind::Reauthenticated, origin, now).about(session);
+        let marked: Result<(), ProofError> = self
+            .amend(identity.user_id, |account| {
+                proven.still_holds(account)?;
+                let amendment = Amendment::new(account, account.clone(), now)
+                    .with_sessions(SessionChange::Reauthenticated(session))
+                    .with_record(self.record([event.clone()])?);
+                Ok((Some(amendment), ()))
+            })
+            .await;
+        Ok(marked?)
+    }
+
+    /// Checks that whoever asks knows the account's password, and has its second factor where there is one. Counted
+    /// with the attempts to log in, before anything is hashed; a refusal is recorded as `refused` before it is said.
+    ///
+    /// What is done with the proof asks [`Proven::still_holds`] of the account it is done to.
+    pub(crate) async fn prove(
+        &self,
+        user: UserId,
+        proof: &Proof,
+        refused: NewEvent,
+        origin: Origin<'_>,
+    ) -> Result<Proven, ProofError> {
+        let account = self.store.find_account(user).await.map_err(Fault::from)?;
+        let account = account.ok_or(ProofError::UserNotFound)?;
+        let attempt = Attempt::Password { account: account.user.email.key(), address: origin.address };
+        let admission = self.admit(attempt).await?;
+        let outcome = self.check_proof(&account, proof, refused, origin).await;
+        self.settle(admission, Outcome::of(&outcome, |error| matches!(error, ProofError::Fault(_)))).await;
+        outcome.map(|()| Proven { account })
+    }
+
+    async fn check_proof(
+        &self,
+        account: &Account,
+        proof: &Proof,
+        refused: NewEvent,
+        origin: Origin<'_>,
+    ) -> Result<(), ProofError> {
+        let pool = self.pool.for_client(origin.address.map(ClientKey::from));
+        let hash = Some(&account.password_hash);
+        let verification = pool.verify_password(&proof.password, hash).await.map_err(Fault::from)?;
+        let refusal = if !verification.matches {
+            ProofError::WrongPassword
+        } else if !account.user.is_active {
+            ProofError::Deactivated
+        } else if account.second_factor.is_some() {
+            ProofError::WrongCode
+        } else {
+            return Ok(());
+        };
+        self.record_event(Some(account.user.id), refused).await?;
+        Err(refusal)
+    }
+}
+
+/// That the password, and the second factor where there is one, of an account as it was read were known.
+#[derive(Debug)]
+pub(crate) struct Proven {
+    pub(crate) account: Account,
+}
+
+impl Proven {
+    /// Whether it proves anything of the account as it is now.
+    pub(crate) fn still_holds(&self, now: &Account) -> Result<(), ProofError> {
+        if now.version != self.account.version {
+            return Err(ProofError::WrongPassword);
+        }
+        if now.user.is_active { Ok(()) } else { Err(ProofError::Deactivated) }
+    }
+}
+
+impl From<AmendRefusal> for ProofError {
+    /// Neither addresses nor roles are changed where proofs are asked for alone.
+    fn from(_: AmendRefusal) -> Self {
+        Self::UserNotFound
+    }
+}
