@@ -13,6 +13,7 @@ use doorward::password::HashingError;
 use doorward::reauthenticate::{ProofError, ReauthenticateError, RecentError};
 use doorward::refresh::RefreshError;
 use doorward::register::RegisterError;
+use doorward::sessions::SessionsError;
 use doorward::{AuthenticateError, Fault, StoreError};
 use serde::Serialize;
 
@@ -99,6 +100,10 @@ impl ApiError {
 
     pub(crate) fn user_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "USER_NOT_FOUND", "User not found")
+    }
+
+    pub(crate) fn session_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "SESSION_NOT_FOUND", "Session not found")
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -247,6 +252,16 @@ impl From<AdminError> for ApiError {
                 Self::new(StatusCode::FORBIDDEN, "ADMN_LAST_ADMIN", "Cannot lose the last active admin account")
             }
             AdminError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<SessionsError> for ApiError {
+    fn from(error: SessionsError) -> Self {
+        match error {
+            SessionsError::SessionNotFound => Self::session_not_found(),
+            SessionsError::UserNotFound => Self::user_not_found(),
+            SessionsError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn with_layers(router: Router, options: &RouterOptions) -> Router {
 fn cors(options: &RouterOptions) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(options.allowed_origins.iter().cloned()))
-        .allow_methods([Method::GET, Method::POST, Method::PATCH])
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, REQUEST_ID])
         .expose_headers([REQUEST_ID, RETRY_AFTER, WWW_AUTHENTICATE])
         .max_age(options.preflight_max_age)

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+use axum::extract::RawPathParams;
+use doorward::session::SessionId;
 use doorward::{Role, UserId};
 
 use crate::error::ApiError;
@@ -78,19 +80,35 @@ impl Query {
     }
 }
 
-/// The user that a path names.
+/// Why a path has no parameters that can be read.
+pub(crate) type PathRejected = axum::extract::rejection::RawPathParamsRejection;
+
+/// The user that a path names as `user_id`. What isn't UTF-8 there is no integer either.
 ///
 /// # Errors
 ///
 /// 422 when it is no integer, 404 when no user can have it.
-pub(crate) fn user_id(segment: &str) -> Result<UserId, ApiError> {
-    let integer = Integer::parse(segment)
+pub(crate) fn named_user(path: Option<&RawPathParams>) -> Result<UserId, ApiError> {
+    let integer = Integer::parse(segment(path, "user_id"))
         .ok_or_else(|| ApiError::validation(vec![FieldFault::int_parsing(vec!["path", "user_id"])]))?;
     let id = match integer {
         Integer::Within(value) => i64::try_from(value).ok().and_then(UserId::new),
         Integer::Negative | Integer::Huge => None,
     };
     id.ok_or_else(ApiError::user_not_found)
+}
+
+/// The session that a path names as `session_id`.
+///
+/// # Errors
+///
+/// 404 for what is no session's name: the answer for one that isn't there.
+pub(crate) fn named_session(path: Option<&RawPathParams>) -> Result<SessionId, ApiError> {
+    segment(path, "session_id").parse().map_err(|_| ApiError::session_not_found())
+}
+
+fn segment<'a>(path: Option<&'a RawPathParams>, name: &str) -> &'a str {
+    path.into_iter().flatten().find(|(parameter, _)| *parameter == name).map_or("", |(_, value)| value)
 }
 
 enum Integer {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::http::HeaderValue;
-use axum::routing::{get, patch, post};
+use axum::routing::{delete, get, patch, post};
 use doorward::Auth;
 
 use crate::client_address::TrustedProxies;
 use crate::layers::with_layers;
-use crate::routes::{admin, auth, documentation, password, service};
+use crate::routes::{admin, auth, documentation, password, service, sessions};
 
 /// What an operator may set about HTTP.
 #[derive(Debug, Clone)]
@@ -51,11 +51,17 @@ where
         .route("/auth/login", post(auth::login))
         .route("/auth/refresh", post(auth::refresh))
         .route("/auth/logout", post(auth::logout))
+        .route("/auth/logout-all", post(sessions::logout_all))
+        .route("/auth/sessions", get(sessions::list))
+        .route("/auth/sessions/{session_id}", delete(sessions::end))
         .route("/auth/reauthenticate", post(password::reauthenticate))
         .route("/auth/me", get(auth::me))
         .route("/admin/users", get(admin::list_users))
         .route("/admin/users/{user_id}/deactivate", patch(admin::deactivate))
         .route("/admin/users/{user_id}/reactivate", patch(admin::reactivate))
+        .route("/admin/users/{user_id}/sessions", get(sessions::list_of))
+        .route("/admin/users/{user_id}/sessions/{session_id}", delete(sessions::end_of))
+        .route("/admin/users/{user_id}/logout-all", post(sessions::logout_all_of))
         .route("/health", get(service::health))
         .route("/ready", get(service::ready))
         .route("/openapi.json", get(documentation::openapi))

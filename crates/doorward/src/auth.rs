@@ -7,6 +7,7 @@ use crate::account::{Account, Amended, Amendment, Record, SessionChange};
 use crate::account_rules::AccountRules;
 use crate::audit::NewEvent;
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::device;
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::origin::Origin;
@@ -28,7 +29,7 @@ const SESSION_MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long it is known that a message was abandoned.
 const ABANDONED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How often an account may change between the look at it and the step that was decided on.
-const LOOKS: usize = 16;
+pub(crate) const LOOKS: usize = 16;
 /// How many rows one step of [`Auth::purge`] removes.
 const PURGE_BATCH: u32 = 500;
 /// How many limits one step of [`Auth::purge`] forgets: they are small and nobody waits for them.
@@ -164,7 +165,7 @@ impl Auth {
             current: token.hash(),
             created_at: now,
             expires_at: self.refresh_rules.expiry(now, now),
-            device: None,
+            device: device::label(origin.user_agent),
             address: origin.address,
         };
         Ok((session, token))
@@ -204,22 +205,28 @@ impl Auth {
             let account = account.ok_or(AmendRefusal::NotFound)?;
             let (amendment, outcome) = decide(&account)?;
             let Some(amendment) = amendment else { return Ok(outcome) };
-            let events = amendment.record.events.clone();
-            let ends_something = !amendment.endings.is_empty() || amendment.sessions != SessionChange::Keep;
-            match self.store.amend_account(amendment).await.map_err(Fault::from)? {
-                Amended::Done => {
-                    events.iter().for_each(|event| event.log(Some(id)));
-                    if ends_something {
-                        self.learn_endings().await;
-                    }
-                    return Ok(outcome);
-                }
+            match self.carry_out(amendment).await? {
+                Amended::Done => return Ok(outcome),
                 Amended::Stale => {}
                 Amended::AddressTaken => return Err(AmendRefusal::AddressTaken.into()),
                 Amended::LastAdmin => return Err(AmendRefusal::LastAdmin.into()),
             }
         }
         Err(Fault::from(StoreError::unavailable("others kept changing the same account")).into())
+    }
+
+    /// Hands a change to the store. When it is done, it is logged, and what it ended is known here.
+    pub(crate) async fn carry_out(&self, amendment: Amendment) -> Result<Amended, Fault> {
+        let (id, events) = (amendment.account.user.id, amendment.record.events.clone());
+        let ends_something = !amendment.endings.is_empty() || amendment.sessions != SessionChange::Keep;
+        let amended = self.store.amend_account(amendment).await?;
+        if amended == Amended::Done {
+            events.iter().for_each(|event| event.log(Some(id)));
+            if ends_something {
+                self.learn_endings().await;
+            }
+        }
+        Ok(amended)
     }
 
     /// The pair a client gets: a fresh access token beside `refresh_token`.

@@ -33,7 +33,7 @@
 //! | looking for | look at |
 //! | --- | --- |
 //! | the five functions | [`hash_password`], [`verify_password`], [`create_access_token`], [`decode_access_token`], [`generate_refresh_token`] |
-//! | the use cases | [`Auth`], written in [`register`], [`login`], [`refresh`], [`logout`], [`authenticate`], [`reauthenticate`], [`admin`] |
+//! | the use cases | [`Auth`], written in [`register`], [`login`], [`refresh`], [`logout`], [`authenticate`], [`reauthenticate`], [`sessions`], [`admin`] |
 //! | what becomes of a refresh token | [`session::decide`] |
 //! | storage | [`Store`], the port that a database implements |
 //! | tests of an application | `testing`, behind the feature of that name |
@@ -45,6 +45,7 @@ pub mod audit;
 pub mod auth;
 pub mod authenticate;
 pub mod clock;
+mod device;
 pub mod email;
 pub mod error;
 pub mod letter;
@@ -63,6 +64,7 @@ pub mod role;
 mod sealing;
 pub mod second_factor;
 pub mod session;
+pub mod sessions;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -38,6 +39,21 @@ impl SessionId {
     /// The UUID.
     pub const fn as_uuid(&self) -> &Uuid {
         &self.0
+    }
+}
+
+/// The text is not a session id in its one canonical form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a session id")]
+pub struct InvalidSessionId;
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    /// Reads the spelling that is written: hyphenated, in lower case (RFC 9562, section 4).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let id = Uuid::try_parse(text).map(Self).map_err(|_| InvalidSessionId)?;
+        if id.to_string() == text { Ok(id) } else { Err(InvalidSessionId) }
     }
 }
 

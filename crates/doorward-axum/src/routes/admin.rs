@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawPathParams, RawQuery, State};
+use doorward::Auth;
 use doorward::store::UserQuery;
-use doorward::{Auth, UserId};
 
 use crate::access::AdminUser;
 use crate::error::ApiError;
-use crate::query::{Query, user_id};
+use crate::query::{PathRejected, Query, named_user};
 use crate::request_origin::RequestOrigin;
 use crate::schemas::{AdminUserResponse, UserPageResponse};
 
@@ -35,25 +35,16 @@ pub(crate) async fn deactivate(
     State(auth): State<Arc<Auth>>,
     AdminUser(admin): AdminUser,
     from: RequestOrigin,
-    path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+    path: Result<RawPathParams, PathRejected>,
 ) -> Result<Json<AdminUserResponse>, ApiError> {
-    Ok(Json(auth.deactivate(named_user(path)?, from.by(admin.id)).await?.into()))
+    Ok(Json(auth.deactivate(named_user(path.as_ref().ok())?, from.by(admin.id)).await?.into()))
 }
 
 pub(crate) async fn reactivate(
     State(auth): State<Arc<Auth>>,
     AdminUser(admin): AdminUser,
     from: RequestOrigin,
-    path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+    path: Result<RawPathParams, PathRejected>,
 ) -> Result<Json<AdminUserResponse>, ApiError> {
-    Ok(Json(auth.reactivate(named_user(path)?, from.by(admin.id)).await?.into()))
-}
-
-/// The user in the path. What isn't UTF-8 there is no integer either.
-fn named_user(
-    path: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
-) -> Result<UserId, ApiError> {
-    let path = path.ok();
-    let segment = path.as_ref().and_then(|path| path.iter().next()).map_or("", |(_, value)| value);
-    user_id(segment)
+    Ok(Json(auth.reactivate(named_user(path.as_ref().ok())?, from.by(admin.id)).await?.into()))
 }

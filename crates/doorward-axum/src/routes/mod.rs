@@ -5,3 +5,4 @@ pub(crate) mod auth;
 pub(crate) mod documentation;
 pub(crate) mod password;
 pub(crate) mod service;
+pub(crate) mod sessions;

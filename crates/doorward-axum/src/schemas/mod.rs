@@ -2,6 +2,7 @@
 
 mod credentials;
 mod proof;
+mod sessions;
 mod users;
 
 use doorward::Timestamp;
@@ -10,6 +11,7 @@ use doorward::password::{PASSWORD_MAX_BYTES, Password, PasswordTooLong};
 
 pub use credentials::{LoginRequest, RefreshRequest, TokenResponse, UserCreate};
 pub use proof::ReauthenticateRequest;
+pub use sessions::{SessionResponse, SessionsResponse};
 pub use users::{AdminUserResponse, UserPageResponse, UserResponse};
 
 use crate::validation::FieldFault;

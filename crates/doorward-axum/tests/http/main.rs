@@ -14,3 +14,4 @@ mod reauthenticate;
 mod refresh;
 mod register;
 mod service;
+mod sessions;
