@@ -1,6 +1,7 @@
 //! Removing the dead, and telling whether the database still serves.
 
 use doorward::clock::Timestamp;
+use doorward::store::PurgeBounds;
 use rusqlite::{Connection, params};
 
 use crate::error::Fault;
@@ -13,6 +14,13 @@ const DELETE_ENDINGS: &str = "
     DELETE FROM endings
     WHERE position IN (SELECT position FROM endings WHERE at < ?1 ORDER BY position LIMIT ?2)";
 
+const DELETE_EVENTS: &str = "
+    DELETE FROM events WHERE position IN (SELECT position FROM events WHERE at < ?1 ORDER BY at, position LIMIT ?2)";
+
+const DELETE_MESSAGES: &str = "
+    DELETE FROM outbox
+    WHERE id IN (SELECT id FROM outbox WHERE abandoned_at IS NOT NULL AND abandoned_at < ?1 LIMIT ?2)";
+
 const READ_PROBE: &str = "SELECT count(*) FROM probes";
 
 const INSERT_PROBE: &str = "INSERT INTO probes (room) VALUES (zeroblob(8192))";
@@ -20,8 +28,16 @@ const INSERT_PROBE: &str = "INSERT INTO probes (room) VALUES (zeroblob(8192))";
 const DELETE_PROBES: &str = "DELETE FROM probes";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[FIND_EXPIRED, DELETE_EXPIRED, DELETE_ENDINGS, READ_PROBE, INSERT_PROBE, DELETE_PROBES];
+pub(crate) const STATEMENTS: &[&str] = &[
+    FIND_EXPIRED,
+    DELETE_EXPIRED,
+    DELETE_ENDINGS,
+    DELETE_EVENTS,
+    DELETE_MESSAGES,
+    READ_PROBE,
+    INSERT_PROBE,
+    DELETE_PROBES,
+];
 
 /// Handles of up to `limit` sessions that expired before `before`. No index leads to them, since every
 /// rotation would have to move its row in it: this goes through the table, so not on the writer.
@@ -31,18 +47,19 @@ pub(crate) fn find_expired(connection: &Connection, before: Timestamp, limit: u3
     Ok(handles.collect::<Result<_, _>>()?)
 }
 
-/// Removes those of the `candidates` that are still expired, and up to `limit` endings; says how many went.
-pub(crate) fn purge(
-    connection: &Connection,
-    candidates: &[[u8; 16]],
-    sessions_before: Timestamp,
-    endings_before: Timestamp,
-    limit: u32,
-) -> Result<u64, Fault> {
-    let mut delete = connection.prepare_cached(DELETE_EXPIRED)?;
-    let mut gone = connection.prepare_cached(DELETE_ENDINGS)?.execute(params![endings_before.micros(), limit])?;
+/// Removes those of the `candidates` that are still expired, and what else is past its bound; says how many went.
+pub(crate) fn purge(connection: &Connection, candidates: &[[u8; 16]], bounds: &PurgeBounds) -> Result<u64, Fault> {
+    let delete = |statement, before: Timestamp| {
+        Ok::<_, Fault>(connection.prepare_cached(statement)?.execute(params![before.micros(), bounds.limit])?)
+    };
+    let mut gone = delete(DELETE_ENDINGS, bounds.endings_before)?;
+    gone += delete(DELETE_MESSAGES, bounds.messages_before)?;
+    if let Some(before) = bounds.events_before {
+        gone += delete(DELETE_EVENTS, before)?;
+    }
+    let mut delete_expired = connection.prepare_cached(DELETE_EXPIRED)?;
     for handle in candidates {
-        gone += delete.execute(params![handle, sessions_before.micros()])?;
+        gone += delete_expired.execute(params![handle, bounds.sessions_before.micros()])?;
     }
     Ok(gone as u64)
 }

@@ -25,19 +25,22 @@
 //! | file | what |
 //! | --- | --- |
 //! | `store.rs` | the port, [`doorward::Store`]: which operation goes where |
-//! | `users.rs` `sessions.rs` `endings.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
+//! | `account.rs` `users.rs` `sessions.rs` `endings.rs` `events.rs` `outbox.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
 //! | `writer.rs` `readers.rs` `worker.rs` `connection.rs` | threads and connections |
 //! | `transfer.rs` | connections for moving whole tables |
 //! | `error.rs` | what can go wrong |
 
+mod account;
 mod connection;
 mod endings;
 mod error;
+mod events;
 mod housekeeping;
 mod limits;
 mod migrations;
+mod outbox;
 mod readers;
 mod rows;
 mod sessions;

@@ -45,7 +45,7 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
@@ -57,6 +57,11 @@ const MIGRATIONS: [Migration; 3] = [
         sql: include_str!("../migrations/0002_endings_by_subject.sql"),
     },
     Migration { version: 5, name: "rate_limits", sql: include_str!("../migrations/0005_rate_limits.sql") },
+    Migration {
+        version: 6,
+        name: "accounts_events_outbox",
+        sql: include_str!("../migrations/0006_accounts_events_outbox.sql"),
+    },
 ];
 
 /// Marks the file as Doorward's (`PRAGMA application_id`): "Door" in ASCII.
@@ -217,11 +222,11 @@ fn has_table(connection: &Connection, name: &str) -> Result<bool, OpenErrorReaso
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{endings, housekeeping, sessions, users};
+    use crate::{account, endings, events, housekeeping, outbox, sessions, users};
 
     fn fresh() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        apply_next(&connection).unwrap();
+        bring_up_to_date(&connection).unwrap();
         connection
     }
 
@@ -233,6 +238,7 @@ mod tests {
             ("0001_users_and_sessions", "7b46ca2d1bbdc9329561e3d8c36e002f6eda7aa82a88a8b85a844dc40a8b6516"),
             ("0002_endings_by_subject", "aefdc2d9f7e28af6808eef14b8b9c440c6afb600d9eec3a18dc46af0db6051b9"),
             ("0005_rate_limits", "72384549f7f8b16ecb06e8ce78d7859260601bed7007a1783b3770d74a976c54"),
+            ("0006_accounts_events_outbox", "182d0975b908c87d3d75e7ede81e5ddf1d7a8e5681a136e9ff62c046b5c6a48a"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
@@ -240,10 +246,32 @@ mod tests {
     #[test]
     fn every_statement_can_be_prepared_on_a_fresh_schema() {
         let connection = fresh();
-        for statement in
-            [users::STATEMENTS, sessions::STATEMENTS, endings::STATEMENTS, housekeeping::STATEMENTS].concat()
-        {
+        let statements = [
+            account::STATEMENTS,
+            users::STATEMENTS,
+            sessions::STATEMENTS,
+            endings::STATEMENTS,
+            events::STATEMENTS,
+            outbox::STATEMENTS,
+            housekeeping::STATEMENTS,
+        ];
+        for statement in statements.concat() {
             connection.prepare(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_about_one_account_goes_through_no_whole_table() {
+        let connection = fresh();
+        let statements = [account::STATEMENTS, sessions::STATEMENTS, events::STATEMENTS, outbox::STATEMENTS];
+        for statement in statements.concat() {
+            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let steps = explained.raw_query().mapped(|row| row.get::<_, String>("detail"));
+            for step in steps.map(Result::unwrap) {
+                let is_whole_table =
+                    step.starts_with("SCAN ") && !step.contains("INDEX") && step != "SCAN CONSTANT ROW";
+                assert!(!is_whole_table, "{step}: {statement}");
+            }
         }
     }
 

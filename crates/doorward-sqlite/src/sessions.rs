@@ -1,39 +1,78 @@
 //! Sessions: one row each, rewritten in place.
 
+use doorward::account::{Record, SessionChange};
 use doorward::clock::Timestamp;
 use doorward::revocation::EndingKind;
 use doorward::session::{Decision, EndReason, NewSession, RotationAttempt, Session, SessionId, decide};
-use doorward::store::{Rotation, SessionOpening, VerifiedLogin};
+use doorward::store::{Rotation, SESSIONS_AT_ONCE, SessionOpening, VerifiedLogin};
 use doorward::token::refresh::{SealedSecret, SessionHandle};
 use doorward::user::UserId;
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, Params, Row, named_params, params};
 
 use crate::error::Fault;
-use crate::{endings, rows, users};
+use crate::{account, endings, events, rows, users};
 
 const INSERT: &str = "
-    INSERT INTO sessions (handle, id, user_id, created_at, current_hash, issued_at, expires_at)
-    VALUES (:handle, :id, :user_id, :created_at, :current_hash, :issued_at, :expires_at)";
+    INSERT INTO sessions
+        (handle, id, user_id, created_at, authenticated_at, device, address, current_hash, issued_at, expires_at)
+    VALUES
+        (:handle, :id, :user_id, :created_at, :authenticated_at, :device, :address,
+         :current_hash, :issued_at, :expires_at)";
 
-const FIND: &str = "
-    SELECT handle, id, user_id, created_at, current_hash, issued_at, expires_at,
-           spent_hash, spent_at, sealed_successor, ended_at, ended_reason
-    FROM sessions WHERE handle = ?1";
+/// The session with what is to be known of its user, in one statement: refreshing is what is done most.
+const FIND_FOR_ROTATION: &str = "
+    SELECT handle, sessions.id, user_id, sessions.created_at, coalesce(authenticated_at, sessions.created_at) AS authenticated_at,
+           device, address, current_hash, issued_at, expires_at, spent_hash, spent_at, sealed_successor,
+           ended_at, ended_reason, role, is_active
+    FROM sessions JOIN users ON users.id = user_id WHERE handle = ?1";
+
+const FIND_OF_USER: &str = "
+    SELECT handle, id, user_id, created_at, coalesce(authenticated_at, created_at) AS authenticated_at,
+           device, address, current_hash, issued_at, expires_at, spent_hash, spent_at, sealed_successor,
+           ended_at, ended_reason
+    FROM sessions WHERE user_id = ?1 AND id = ?2";
+
+const LIST: &str = "
+    SELECT handle, id, user_id, created_at, coalesce(authenticated_at, created_at) AS authenticated_at,
+           device, address, current_hash, issued_at, expires_at, spent_hash, spent_at, sealed_successor,
+           ended_at, ended_reason
+    FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2
+    ORDER BY issued_at DESC, id LIMIT ?3";
 
 const ROTATE: &str = "
     UPDATE sessions
-    SET current_hash = :current_hash, issued_at = :issued_at, expires_at = :expires_at,
+    SET current_hash = :current_hash, issued_at = :issued_at, expires_at = :expires_at, address = :address,
         spent_hash = :spent_hash, spent_at = :spent_at, sealed_successor = :sealed_successor
     WHERE handle = :handle";
 
 const END: &str = "
-    UPDATE sessions SET ended_at = ?2, ended_reason = ?3 WHERE handle = ?1 AND ended_at IS NULL RETURNING id";
+    UPDATE sessions SET ended_at = ?2, ended_reason = ?3 WHERE handle = ?1 AND ended_at IS NULL RETURNING id, user_id";
 
-const END_ALL_OF_USER: &str = "
-    UPDATE sessions SET ended_at = ?2, ended_reason = ?3 WHERE user_id = ?1 AND ended_at IS NULL RETURNING id";
+const END_ONE: &str = "
+    UPDATE sessions SET ended_at = ?3, ended_reason = ?4 WHERE user_id = ?1 AND id = ?2 AND ended_at IS NULL
+    RETURNING id, user_id";
+
+const END_ALL_BUT: &str = "
+    UPDATE sessions SET ended_at = ?3, ended_reason = ?4 WHERE user_id = ?1 AND id IS NOT ?2 AND ended_at IS NULL
+    RETURNING id, user_id";
+
+const REAUTHENTICATE: &str = "UPDATE sessions SET authenticated_at = ?3 WHERE user_id = ?1 AND id = ?2";
+
+const DELETE_ALL_OF_USER: &str = "DELETE FROM sessions WHERE user_id = ?1";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[INSERT, FIND, ROTATE, END, END_ALL_OF_USER];
+pub(crate) const STATEMENTS: &[&str] = &[
+    INSERT,
+    FIND_FOR_ROTATION,
+    FIND_OF_USER,
+    LIST,
+    ROTATE,
+    END,
+    END_ONE,
+    END_ALL_BUT,
+    REAUTHENTICATE,
+    DELETE_ALL_OF_USER,
+];
 
 pub(crate) fn insert(connection: &Connection, new: &NewSession, user_id: UserId) -> Result<(), Fault> {
     let session = Session::open(new, user_id);
@@ -42,6 +81,9 @@ pub(crate) fn insert(connection: &Connection, new: &NewSession, user_id: UserId)
         ":id": session.id.as_uuid().as_bytes(),
         ":user_id": session.user_id.value(),
         ":created_at": session.created_at.micros(),
+        ":authenticated_at": session.authenticated_at.micros(),
+        ":device": session.device,
+        ":address": session.address.map(events::address_bytes),
         ":current_hash": session.current.as_bytes(),
         ":issued_at": session.issued_at.micros(),
         ":expires_at": session.expires_at.micros(),
@@ -53,69 +95,122 @@ pub(crate) fn open(
     connection: &Connection,
     login: &VerifiedLogin,
     session: &NewSession,
+    record: &Record,
 ) -> Result<SessionOpening, Fault> {
-    let credential = users::find_credential_by_id(connection, login.user_id)?;
-    let Some(credential) = credential.filter(|credential| credential.version == login.version) else {
+    let account = account::find(connection, login.user_id)?;
+    let Some(account) = account.filter(|account| account.version == login.version) else {
         return Ok(SessionOpening::CredentialChanged);
     };
-    if !credential.user.is_active {
+    if !account.user.is_active {
         return Ok(SessionOpening::UserInactive);
     }
     if let Some(hash) = &login.upgraded_hash {
         users::update_password_hash(connection, login.user_id, hash.as_str())?;
     }
     insert(connection, session, login.user_id)?;
-    Ok(SessionOpening::Opened(credential.user.role))
+    events::write(connection, Some(login.user_id), Some(session.id), record)?;
+    Ok(SessionOpening::Opened(account.user.role))
 }
 
 pub(crate) fn rotate(connection: &Connection, attempt: &RotationAttempt) -> Result<Rotation, Fault> {
-    let Some(session) = find(connection, attempt.handle)? else { return Ok(Rotation::Invalid) };
-    let Some(user) = users::find(connection, session.user_id)? else { return Ok(Rotation::Invalid) };
-    let (id, user_id, role) = (session.id, user.id, user.role);
-    match decide(&session, user.is_active, attempt) {
+    let mut statement = connection.prepare_cached(FIND_FOR_ROTATION)?;
+    let read = |row: &Row<'_>| Ok::<_, Fault>((rows::session(row)?, rows::role(row)?, row.get("is_active")?));
+    let found = statement.query_and_then([attempt.handle.as_bytes()], read)?.next().transpose()?;
+    let Some((session, role, user_is_active)) = found else { return Ok(Rotation::Invalid) };
+    let (id, user_id) = (session.id, session.user_id);
+    match decide(&session, user_is_active, attempt) {
         Decision::Rotate(next) => {
             update(connection, &next)?;
             Ok(Rotation::Rotated { session: id, user_id, role })
         }
         Decision::Repeat(sealed_successor) => Ok(Rotation::Repeated { session: id, user_id, role, sealed_successor }),
         Decision::End(reason) => {
-            end(connection, attempt.handle, reason, attempt.now)?;
-            match reason {
-                EndReason::Reuse => Ok(Rotation::Reused { session: id, user_id }),
-                _ => Ok(Rotation::Invalid),
-            }
+            let is_reuse = reason == EndReason::Reuse;
+            let nothing = Record::default();
+            let record = if is_reuse { &attempt.on_reuse } else { &nothing };
+            end(connection, attempt.handle, reason, record, attempt.now)?;
+            Ok(if is_reuse { Rotation::Reused { session: id, user_id } } else { Rotation::Invalid })
         }
         Decision::RefuseInactive => Ok(Rotation::UserInactive),
         Decision::RefuseEnded => Ok(Rotation::Invalid),
     }
 }
 
+/// Ends the session of that handle if it lives, and writes the record.
 pub(crate) fn end(
     connection: &Connection,
     handle: SessionHandle,
     reason: EndReason,
+    record: &Record,
     now: Timestamp,
-) -> Result<Option<SessionId>, Fault> {
-    let mut statement = connection.prepare_cached(END)?;
+) -> Result<Option<(SessionId, UserId)>, Fault> {
     let values = params![handle.as_bytes(), now.micros(), reason.as_str()];
-    let Some(id) = statement.query_and_then(values, ended_id)?.next().transpose()? else { return Ok(None) };
+    let ended = end_found(connection, END, values, reason, now)?.pop();
+    if let Some((id, owner)) = ended {
+        events::write(connection, Some(owner), Some(id), record)?;
+    }
+    Ok(ended)
+}
+
+/// Does to a user's sessions what an amendment of the account says.
+pub(crate) fn change(
+    connection: &Connection,
+    user: UserId,
+    change: SessionChange,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let (user, at) = (user.value(), now.micros());
+    match change {
+        SessionChange::Keep => {}
+        SessionChange::EndAllBut(kept, reason) => {
+            let kept = kept.as_ref().map(|id| id.as_uuid().as_bytes());
+            end_found(connection, END_ALL_BUT, params![user, kept, at, reason.as_str()], reason, now)?;
+        }
+        SessionChange::End(id, reason) => {
+            let values = params![user, id.as_uuid().as_bytes(), at, reason.as_str()];
+            end_found(connection, END_ONE, values, reason, now)?;
+        }
+        SessionChange::Reauthenticated(id) => {
+            connection.prepare_cached(REAUTHENTICATE)?.execute(params![user, id.as_uuid().as_bytes(), at])?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends what `statement` finds, and records what access tokens must learn of it.
+fn end_found(
+    connection: &Connection,
+    statement: &str,
+    values: impl Params,
+    reason: EndReason,
+    now: Timestamp,
+) -> Result<Vec<(SessionId, UserId)>, Fault> {
+    let ended = connection
+        .prepare_cached(statement)?
+        .query_and_then(values, rows::ended_session)?
+        .collect::<Result<Vec<_>, _>>()?;
     // An expired session's access tokens are long dead: nothing to remember.
     if reason != EndReason::Expired {
-        endings::record(connection, EndingKind::Session(id), now)?;
+        ended.iter().try_for_each(|(id, _)| endings::record(connection, EndingKind::Session(*id), now))?;
     }
-    Ok(Some(id))
+    Ok(ended)
 }
 
-pub(crate) fn end_all_of_deactivated(connection: &Connection, user_id: UserId, now: Timestamp) -> Result<(), Fault> {
-    let mut statement = connection.prepare_cached(END_ALL_OF_USER)?;
-    let values = params![user_id.value(), now.micros(), EndReason::Deactivated.as_str()];
-    let ended: Vec<_> = statement.query_and_then(values, ended_id)?.collect::<Result<_, Fault>>()?;
-    ended.into_iter().try_for_each(|id| endings::record(connection, EndingKind::Session(id), now))
+pub(crate) fn find_of_user(connection: &Connection, user: UserId, id: SessionId) -> Result<Option<Session>, Fault> {
+    let mut statement = connection.prepare_cached(FIND_OF_USER)?;
+    statement.query_and_then(params![user.value(), id.as_uuid().as_bytes()], rows::session)?.next().transpose()
 }
 
-fn find(connection: &Connection, handle: SessionHandle) -> Result<Option<Session>, Fault> {
-    let mut statement = connection.prepare_cached(FIND)?;
-    statement.query_and_then([handle.as_bytes()], rows::session)?.next().transpose()
+/// The living sessions of a user, the one used last first.
+pub(crate) fn list(connection: &Connection, user: UserId, now: Timestamp) -> Result<Vec<Session>, Fault> {
+    let mut statement = connection.prepare_cached(LIST)?;
+    let limit = i64::try_from(SESSIONS_AT_ONCE).unwrap_or(i64::MAX);
+    statement.query_and_then(params![user.value(), now.micros(), limit], rows::session)?.collect()
+}
+
+pub(crate) fn delete_all_of(connection: &Connection, user: UserId) -> Result<(), Fault> {
+    connection.prepare_cached(DELETE_ALL_OF_USER)?.execute([user.value()])?;
+    Ok(())
 }
 
 fn update(connection: &Connection, session: &Session) -> Result<(), Fault> {
@@ -125,13 +220,10 @@ fn update(connection: &Connection, session: &Session) -> Result<(), Fault> {
         ":current_hash": session.current.as_bytes(),
         ":issued_at": session.issued_at.micros(),
         ":expires_at": session.expires_at.micros(),
+        ":address": session.address.map(events::address_bytes),
         ":spent_hash": spent.map(|spent| spent.hash.as_bytes()),
         ":spent_at": spent.map(|spent| spent.at.micros()),
         ":sealed_successor": spent.and_then(|spent| spent.sealed_successor.as_ref()).map(SealedSecret::as_bytes),
     })?;
     Ok(())
-}
-
-fn ended_id(row: &rusqlite::Row<'_>) -> Result<SessionId, Fault> {
-    Ok(rows::session_id(row.get("id")?))
 }

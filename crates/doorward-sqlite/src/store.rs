@@ -1,35 +1,58 @@
 //! The port: which operation goes to the writer, which to the readers.
 
 use async_trait::async_trait;
+use doorward::account::{Account, Amended, Amendment, Erasure, Record};
+use doorward::audit::{Event, EventQuery};
 use doorward::clock::Timestamp;
 use doorward::email::EmailAddress;
 use doorward::revocation::{Ending, EndingPosition};
-use doorward::role::Role;
-use doorward::session::{EndReason, NewSession, RotationAttempt, SessionId};
+use doorward::session::{EndReason, NewSession, RotationAttempt, Session, SessionId};
 use doorward::store::{
-    Activation, Rotation, SessionOpening, Store, StoreResult, UserCreation, UserPage, UserQuery, VerifiedLogin,
+    PurgeBounds, Rotation, SessionOpening, Store, StoreResult, UserCreation, UserPage, UserQuery, VerifiedLogin,
 };
 use doorward::token::refresh::SessionHandle;
-use doorward::user::{Credential, NewUser, User, UserId};
+use doorward::user::{NewUser, User, UserId};
 
-use crate::{SqliteStore, endings, housekeeping, sessions, users};
+use crate::{SqliteStore, account, endings, events, housekeeping, sessions, users};
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn create_user(&self, user: NewUser, session: Option<NewSession>) -> StoreResult<UserCreation> {
-        self.writer.write(move |connection| users::create(connection, &user, session.as_ref())).await
-    }
-
-    async fn find_credential(&self, email: &EmailAddress) -> StoreResult<Option<Credential>> {
-        self.readers.read(|connection| users::find_credential(connection, email.key()))
+    async fn create_user(
+        &self,
+        user: NewUser,
+        session: Option<NewSession>,
+        record: Record,
+    ) -> StoreResult<UserCreation> {
+        self.writer.write(move |connection| users::create(connection, &user, session.as_ref(), &record)).await
     }
 
     async fn find_user(&self, id: UserId) -> StoreResult<Option<User>> {
         self.readers.read(|connection| users::find(connection, id))
     }
 
-    async fn open_session(&self, login: VerifiedLogin, session: NewSession) -> StoreResult<SessionOpening> {
-        self.writer.write(move |connection| sessions::open(connection, &login, &session)).await
+    async fn find_account(&self, id: UserId) -> StoreResult<Option<Account>> {
+        self.readers.read(|connection| account::find(connection, id))
+    }
+
+    async fn find_account_by_email(&self, email: &EmailAddress) -> StoreResult<Option<Account>> {
+        self.readers.read(|connection| account::find_by_email(connection, email.key()))
+    }
+
+    async fn amend_account(&self, amendment: Amendment) -> StoreResult<Amended> {
+        self.writer.write(move |connection| account::amend(connection, &amendment)).await
+    }
+
+    async fn erase_account(&self, erasure: Erasure) -> StoreResult<Amended> {
+        self.writer.write(move |connection| account::erase(connection, &erasure)).await
+    }
+
+    async fn open_session(
+        &self,
+        login: VerifiedLogin,
+        session: NewSession,
+        record: Record,
+    ) -> StoreResult<SessionOpening> {
+        self.writer.write(move |connection| sessions::open(connection, &login, &session, &record)).await
     }
 
     async fn rotate_session(&self, attempt: RotationAttempt) -> StoreResult<Rotation> {
@@ -40,21 +63,26 @@ impl Store for SqliteStore {
         &self,
         handle: SessionHandle,
         reason: EndReason,
+        record: Record,
         now: Timestamp,
-    ) -> StoreResult<Option<SessionId>> {
-        self.writer.write(move |connection| sessions::end(connection, handle, reason, now)).await
+    ) -> StoreResult<Option<(SessionId, UserId)>> {
+        self.writer.write(move |connection| sessions::end(connection, handle, reason, &record, now)).await
     }
 
-    async fn set_active(&self, id: UserId, active: bool, now: Timestamp) -> StoreResult<Activation> {
-        self.writer.write(move |connection| users::set_active(connection, id, active, now)).await
+    async fn list_sessions(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>> {
+        self.readers.read(|connection| sessions::list(connection, user, now))
     }
 
-    async fn set_role(&self, id: UserId, role: Role, now: Timestamp) -> StoreResult<Option<User>> {
-        self.writer.write(move |connection| users::set_role(connection, id, role, now)).await
+    async fn find_session(&self, user: UserId, session: SessionId) -> StoreResult<Option<Session>> {
+        self.readers.read(|connection| sessions::find_of_user(connection, user, session))
     }
 
     async fn list_users(&self, query: UserQuery) -> StoreResult<UserPage> {
-        self.readers.scan(move |connection| users::list(connection, query)).await
+        self.readers.scan(move |connection| users::list(connection, &query)).await
+    }
+
+    async fn list_events(&self, query: EventQuery) -> StoreResult<Vec<Event>> {
+        self.readers.scan(move |connection| events::list(connection, &query)).await
     }
 
     async fn endings_after(&self, position: EndingPosition) -> StoreResult<(Vec<Ending>, EndingPosition)> {
@@ -65,12 +93,10 @@ impl Store for SqliteStore {
         self.readers.read(|connection| endings::list_of(connection, user, session))
     }
 
-    async fn purge(&self, sessions_before: Timestamp, endings_before: Timestamp, limit: u32) -> StoreResult<u64> {
-        let find = move |connection: &_| housekeeping::find_expired(connection, sessions_before, limit);
+    async fn purge(&self, bounds: PurgeBounds) -> StoreResult<u64> {
+        let find = move |connection: &_| housekeeping::find_expired(connection, bounds.sessions_before, bounds.limit);
         let expired = self.readers.scan(find).await?;
-        self.writer
-            .write(move |connection| housekeeping::purge(connection, &expired, sessions_before, endings_before, limit))
-            .await
+        self.writer.write(move |connection| housekeeping::purge(connection, &expired, &bounds)).await
     }
 
     async fn check(&self) -> StoreResult<()> {

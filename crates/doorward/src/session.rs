@@ -260,6 +260,7 @@ pub struct RotationAttempt {
 }
 
 /// What becomes of a presented refresh token.
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and needs no allocation so")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The token is good: store this state of the session, then answer with the successor.

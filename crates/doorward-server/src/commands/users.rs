@@ -136,7 +136,7 @@ async fn for_each_user(auth: &Auth, mut visit: impl FnMut(&User, bool) -> Result
     let mut last = None;
     let mut offset = 0;
     loop {
-        let query = UserQuery { role: None, is_active: None, offset, limit: PAGE };
+        let query = UserQuery { offset, limit: PAGE, ..UserQuery::default() };
         let page = auth.list_users(query).await.map_err(Failure::because)?;
         for user in &page.users {
             if last.is_none_or(|last| user.id < last) {

@@ -60,6 +60,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
             refresh_rules: RefreshRules {
                 lifetime: Duration::from_secs(24 * 60 * 60 * u64::from(refresh_days?)),
                 reuse_grace: Duration::from_secs(u64::from(grace_seconds?)),
+                ..RefreshRules::default()
             },
             hash_parameters: hash_parameters?,
             hash_budget_mib: hash_budget_mib?,

@@ -63,7 +63,14 @@ impl Move {
                      VALUES ('Ada@example.com', 'ada@example.com', 'Ada 🔑', 'user', '!', 1700000000000000);
                  WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {sessions})
                  INSERT INTO sessions (handle, id, user_id, created_at, current_hash, issued_at, expires_at)
-                     SELECT randomblob(16), randomblob(16), 1, i, randomblob(32), i, i + 1 FROM n;"
+                     SELECT randomblob(16), randomblob(16), 1, i, randomblob(32), i, i + 1 FROM n;
+                 UPDATE users SET email_verified_at = 5, must_change_password = 1, revision = 3,
+                     second_factor = '{{}}', tickets = '[]';
+                 UPDATE sessions SET authenticated_at = 7, device = 'Firefox on Linux', address = x'c0000207'
+                     WHERE created_at = 2;
+                 INSERT INTO events VALUES (9, 1, 'login', 1, randomblob(16), 'user', 1, randomblob(16),
+                     'curl/8', 'r-1', '{{\"why\":\"\u{e9}\"}}');
+                 INSERT INTO outbox VALUES (randomblob(16), 'mail', 1, 1, 2, 3, NULL, x'00ff');"
             ))
             .unwrap();
     }
@@ -83,9 +90,13 @@ fn who_was_logged_in_before_is_logged_in_after() {
     let gone = register(&server, "gone@example.com");
     assert_eq!(server.client().logout(&gone.refresh).status, 204);
     assert_eq!(server.stop().0, Some(0));
-    // The number of a removed account, and of a removed ending, must not come back.
+    // The number of a removed account, of a removed ending, and of a removed event must not come back.
     site.sqlite()
-        .execute_batch("UPDATE sqlite_sequence SET seq = 70 WHERE name = 'users'; DELETE FROM endings;")
+        .execute_batch(
+            "UPDATE sqlite_sequence SET seq = 70 WHERE name = 'users';
+             UPDATE sqlite_sequence SET seq = 80 WHERE name = 'events';
+             DELETE FROM endings;",
+        )
         .unwrap();
 
     let printed = site.copy(&[]).done();
@@ -101,6 +112,8 @@ fn who_was_logged_in_before_is_logged_in_after() {
     let new = register(&server, "new@example.com");
     assert_eq!(client.me(&new.access).body["id"], 71);
     assert_eq!(site.ask("SELECT min(position) FROM endings"), 2, "positions go on where they were");
+    assert_eq!(site.ask("SELECT count(*) FROM events WHERE position < 80 AND kind = 'user_registered'"), 3);
+    assert_eq!(site.ask("SELECT min(position) FROM events WHERE position > 70"), 81);
     assert_eq!(server.stop().0, Some(0));
 
     let file = format!("sqlite://{}", site.home.path().join("back.db").display());
@@ -157,7 +170,8 @@ fn a_source_that_changed_meanwhile_is_noticed() {
     site.copy(&[]).done();
     let unfinish = "
         CREATE TABLE unfinished_copy (table_name TEXT PRIMARY KEY, row_count BIGINT NOT NULL);
-        INSERT INTO unfinished_copy VALUES ('users', 1), ('sessions', 12000), ('endings', 0);
+        INSERT INTO unfinished_copy VALUES ('users', 1), ('sessions', 12000), ('endings', 0),
+            ('events', 1), ('outbox', 1);
         DELETE FROM sessions WHERE handle > (SELECT handle FROM sessions ORDER BY handle OFFSET 5000 LIMIT 1)";
     site.do_there(unfinish);
     site.sqlite()

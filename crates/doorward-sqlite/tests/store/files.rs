@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use doorward::Store;
 use doorward::revocation::EndingPosition;
-use doorward::store::{Rotation, UserQuery};
+use doorward::store::{PurgeBounds, Rotation, UserQuery};
+use doorward::testing::amending::no_record;
 use doorward_sqlite::{OpenError, OpenErrorReason, SqliteOptions, SqliteStore};
 use nix::unistd::{Uid, geteuid, setfsuid};
 use pollster::block_on;
 
 use crate::story::{Folder, address, at, attempt, is_unavailable, new_session, new_user, present, register};
 
-const ALL_USERS: UserQuery = UserQuery { role: None, is_active: None, offset: 0, limit: 100 };
+const ALL_USERS: UserQuery = UserQuery { role: None, is_active: None, email_prefix: None, offset: 0, limit: 100 };
 
 #[test]
 fn only_the_owner_can_read_what_is_made() {
@@ -35,7 +36,7 @@ fn an_occupied_database_is_unavailable_while_it_lasts() {
     let store = folder.open_with(impatient);
     let (ada, token) = register(&store, "ada");
     let occupied = folder.occupied();
-    assert!(is_unavailable(&block_on(store.create_user(new_user("bob"), None))));
+    assert!(is_unavailable(&block_on(store.create_user(new_user("bob"), None, no_record()))));
     assert!(is_unavailable(&block_on(store.check())));
     assert_eq!(block_on(store.find_user(ada.id)).unwrap(), Some(ada));
     assert_eq!(block_on(store.list_users(ALL_USERS)).unwrap().total, 1);
@@ -54,7 +55,7 @@ fn a_full_disk_loses_nothing_and_purging_helps() {
     let (_, token) = present(&store, &token, at(1));
     let (mut made, mut refused) = (vec![], vec![]);
     for name in 0.. {
-        match block_on(store.create_user(new_user(name), Some(new_session().0))) {
+        match block_on(store.create_user(new_user(name), Some(new_session().0), no_record())) {
             Ok(_) => made.push(name),
             result => {
                 assert!(is_unavailable(&result), "{result:?}");
@@ -69,13 +70,20 @@ fn a_full_disk_loses_nothing_and_purging_helps() {
     assert!(is_unavailable(&block_on(store.check())));
     assert_eq!(block_on(store.list_users(ALL_USERS)).unwrap().total, made.len() as u64 + 1);
     assert_eq!(block_on(store.find_user(ada.id)).unwrap(), Some(ada));
-    assert!(block_on(store.find_credential(&address(refused[0]))).unwrap().is_none());
+    assert!(block_on(store.find_account_by_email(&address(refused[0]))).unwrap().is_none());
     // A rotation rewrites its row and needs no room.
     let (rotation, successor) = present(&store, &token, at(7 * 24 * 60 * 60));
     assert!(matches!(rotation, Rotation::Rotated { .. }), "{rotation:?}");
 
     let week_later = at(7 * 24 * 60 * 60 + 1);
-    assert_eq!(block_on(store.purge(week_later, at(0), 10_000)).unwrap(), made.len() as u64);
+    let bounds = PurgeBounds {
+        sessions_before: week_later,
+        endings_before: at(0),
+        events_before: None,
+        messages_before: at(0),
+        limit: 10_000,
+    };
+    assert_eq!(block_on(store.purge(bounds)).unwrap(), made.len() as u64);
     block_on(store.check()).unwrap();
     register(&store, "bob");
     assert!(matches!(present(&store, &successor, week_later).0, Rotation::Rotated { .. }));
@@ -88,7 +96,7 @@ fn a_database_moved_away_is_unavailable_until_it_is_back() {
     let (ada, token) = register(&store, "ada");
     let elsewhere = folder.path().with_extension("elsewhere");
     fs::rename(folder.path(), &elsewhere).unwrap();
-    assert!(is_unavailable(&block_on(store.create_user(new_user("bob"), None))));
+    assert!(is_unavailable(&block_on(store.create_user(new_user("bob"), None, no_record()))));
     assert!(is_unavailable(&block_on(store.find_user(ada.id))));
     assert!(is_unavailable(&block_on(store.list_users(ALL_USERS))));
     assert!(is_unavailable(&block_on(store.check())));
@@ -111,9 +119,9 @@ fn a_database_put_in_the_place_of_the_open_one_is_used() {
     fs::remove_file(folder.path().with_extension("db-wal")).unwrap();
     fs::remove_file(folder.path().with_extension("db-shm")).unwrap();
     fs::rename(other.path(), folder.path()).unwrap();
-    assert!(block_on(store.find_credential(&address("ada"))).unwrap().is_none());
+    assert!(block_on(store.find_account_by_email(&address("ada"))).unwrap().is_none());
     register(&store, "bob");
-    assert!(block_on(store.find_credential(&address("restored"))).unwrap().is_some());
+    assert!(block_on(store.find_account_by_email(&address("restored"))).unwrap().is_some());
     block_on(store.close());
     assert_eq!(block_on(folder.open().list_users(ALL_USERS)).unwrap().total, 2);
 }
@@ -157,8 +165,8 @@ fn a_database_damaged_under_the_open_store_is_unavailable() {
     bytes[4096..].fill(0xa5);
     fs::write(folder.path(), bytes).unwrap();
     assert!(is_unavailable(&block_on(store.list_users(ALL_USERS))));
-    assert!(is_unavailable(&block_on(store.find_credential(&address(1)))));
-    assert!(is_unavailable(&block_on(store.create_user(new_user("bob"), None))));
+    assert!(is_unavailable(&block_on(store.find_account_by_email(&address(1)))));
+    assert!(is_unavailable(&block_on(store.create_user(new_user("bob"), None, no_record()))));
     assert!(is_unavailable(&block_on(store.check())));
 }
 
@@ -190,9 +198,9 @@ fn a_row_without_meaning_is_unavailable() {
     let vandal = folder.connection();
     vandal.execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE users SET role = 'emperor'").unwrap();
     assert!(is_unavailable(&block_on(store.find_user(ada.id))));
-    assert!(is_unavailable(&block_on(store.find_credential(&ada.email))));
+    assert!(is_unavailable(&block_on(store.find_account_by_email(&ada.email))));
     assert!(is_unavailable(&block_on(store.list_users(ALL_USERS))));
-    assert!(is_unavailable(&block_on(store.set_active(ada.id, false, at(1)))));
+    assert!(is_unavailable(&block_on(store.find_account(ada.id))));
     vandal.execute_batch("UPDATE users SET role = 'user'; UPDATE sessions SET current_hash = x'00'").unwrap();
     assert!(is_unavailable(&block_on(store.rotate_session(attempt(&token, at(1)).0))));
     vandal.execute_batch("INSERT INTO endings (at, kind, user_id) VALUES (0, 'crowned', 1)").unwrap();

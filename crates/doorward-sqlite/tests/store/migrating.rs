@@ -13,7 +13,10 @@ fn pending_migrations_are_told_without_touching_anything() {
     let folder = Folder::new();
     let pending = pending_migrations(&folder.path()).unwrap();
     let names: Vec<_> = pending.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["0001_users_and_sessions", "0002_endings_by_subject", "0005_rate_limits"]);
+    assert_eq!(
+        names,
+        ["0001_users_and_sessions", "0002_endings_by_subject", "0005_rate_limits", "0006_accounts_events_outbox"]
+    );
     assert!(!folder.path().exists());
     assert_eq!(migrate(&folder.path()).unwrap(), pending);
     assert_eq!(pending_migrations(&folder.path()).unwrap(), []);
@@ -28,7 +31,7 @@ fn without_leave_to_migrate_only_a_current_database_is_opened() {
     assert!(!folder.path().exists());
     std::fs::write(folder.path(), "").unwrap();
     let error = open().unwrap_err();
-    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 3 }), "{error:?}");
+    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 4 }), "{error:?}");
     migrate(&folder.path()).unwrap();
     block_on(open().unwrap().check()).unwrap();
 }
@@ -72,7 +75,7 @@ fn many_openings_at_once_migrate_once() {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| migrate(&path).unwrap().len())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    assert_eq!(applied, 3);
+    assert_eq!(applied, 4);
     let folder = Folder::new();
     thread::scope(|scope| {
         for name in 0..8 {

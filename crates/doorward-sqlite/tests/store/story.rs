@@ -10,6 +10,7 @@ use doorward::email::EmailAddress;
 use doorward::password::PasswordHash;
 use doorward::session::{NewSession, RefreshRules, RotationAttempt, SessionId};
 use doorward::store::{Rotation, StoreResult, UserCreation};
+use doorward::testing::amending::no_record;
 use doorward::token::refresh::{RefreshToken, generate_refresh_token};
 use doorward::user::{NewUser, User};
 use doorward::{Role, Store, StoreError};
@@ -70,7 +71,9 @@ pub(crate) fn new_user(name: impl std::fmt::Display) -> NewUser {
     NewUser {
         email: address(name),
         password_hash: PasswordHash::from_stored("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$dGFn"),
+        full_name: None,
         role: Role::User,
+        tickets: Vec::new(),
         created_at: START,
     }
 }
@@ -83,13 +86,15 @@ pub(crate) fn new_session() -> (NewSession, RefreshToken) {
         current: token.hash(),
         created_at: START,
         expires_at: START.plus(WEEK),
+        device: None,
+        address: None,
     };
     (session, token)
 }
 
 pub(crate) fn register(store: &SqliteStore, name: impl std::fmt::Display) -> (User, RefreshToken) {
     let (session, token) = new_session();
-    match block_on(store.create_user(new_user(name), Some(session))).unwrap() {
+    match block_on(store.create_user(new_user(name), Some(session), no_record())).unwrap() {
         UserCreation::Created(user) => (user, token),
         UserCreation::AddressTaken => panic!("the address is taken"),
     }
@@ -103,6 +108,8 @@ pub(crate) fn attempt(token: &RefreshToken, now: Timestamp) -> (RotationAttempt,
         successor: successor.hash(),
         sealed_successor: None,
         now,
+        address: None,
+        on_reuse: no_record(),
         rules: RefreshRules::default(),
     };
     (attempt, successor)

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use super::amending::{amend, no_record};
-use super::contract::{START, WEEK, address, at, endings, logged_in, new_session, new_user, present, rotate, user};
+use super::contract::{
+    START, WEEK, address, at, endings, logged_in, new_session, new_user, present, present_from, rotate, user,
+};
 use crate::account::{Account, Amended, Amendment, Erasure, Record, Revision, SessionChange};
 use crate::audit::{Cause, EventKind, EventQuery, NewEvent};
 use crate::origin::Origin;
@@ -116,6 +118,9 @@ pub async fn an_erased_account_leaves_events_without_a_person(store: Arc<dyn Sto
     let ada = user(&*store, "ada@example.com").await;
     let bob = user(&*store, "bob@example.com").await;
     let (session, token) = logged_in(&*store, ada.id, START).await;
+    let (over, over_token) = logged_in(&*store, ada.id, START).await;
+    store.end_session(over_token.handle(), EndReason::Logout, no_record(), at(1)).await.unwrap();
+    let (_, bobs_token) = logged_in(&*store, bob.id, START).await;
     let origin =
         Origin::unknown().by(ada.id).with_address(Some([192, 0, 2, 9].into())).with_user_agent(Some("Firefox"));
     let event = NewEvent::new(EventKind::ProfileChanged, origin, at(1)).with("what", "name");
@@ -135,7 +140,12 @@ pub async fn an_erased_account_leaves_events_without_a_person(store: Arc<dyn Sto
     assert_eq!(store.find_session(ada.id, session).await.unwrap(), None);
     assert!(matches!(present(&*store, &token, at(3), 0).await.0, Rotation::Invalid));
     let seen = endings(&*store).await;
-    assert_eq!(seen, [EndingKind::Session(session), EndingKind::Deactivated(ada.id)]);
+    assert_eq!(
+        seen,
+        [EndingKind::Session(over), EndingKind::Session(session), EndingKind::Deactivated(ada.id)],
+        "what was over has no second ending"
+    );
+    rotate(&*store, &bobs_token, at(3)).await;
     let events_of = async |id| {
         let query = EventQuery { user_id: Some(id), kind: None, since: None, until: None, before: None, limit: 10 };
         store.list_events(query).await.unwrap()
@@ -199,4 +209,33 @@ pub async fn sessions_are_listed_and_ended(store: Arc<dyn Store>) {
     let login = VerifiedLogin { user_id: ada.id, version: CredentialVersion(1), upgraded_hash: None };
     let opening = store.open_session(login, new_session(at(27)).0, no_record()).await.unwrap();
     assert_eq!(opening, SessionOpening::CredentialChanged);
+}
+
+pub async fn a_session_knows_where_it_was_used_last(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let (id, token) = logged_in(&*store, ada.id, START).await;
+    let before = store.find_session(ada.id, id).await.unwrap().unwrap();
+    let mut token = token;
+    let elsewhere = "2001:db8::9".parse().ok();
+    // Who doesn't know where it came from leaves what was known.
+    for (second, address, known) in
+        [(1, elsewhere, elsewhere), (2, None, elsewhere), (3, before.address, before.address)]
+    {
+        let (rotation, successor) = present_from(&*store, &token, at(second), (0, address)).await;
+        assert!(matches!(rotation, Rotation::Rotated { .. }), "{rotation:?}");
+        let session = store.find_session(ada.id, id).await.unwrap().unwrap();
+        assert_eq!((session.address, session.issued_at, session.current), (known, at(second), successor.hash()));
+        assert_eq!(
+            (session.expires_at, session.spent.map(|spent| spent.hash)),
+            (at(second).plus(WEEK), Some(token.hash()))
+        );
+        assert_eq!((&session.device, session.created_at, session.authenticated_at), (&before.device, START, START));
+        token = successor;
+    }
+    store.end_session(token.handle(), EndReason::Logout, no_record(), at(5)).await.unwrap();
+    let ended = store.find_session(ada.id, id).await.unwrap().unwrap();
+    assert_eq!(
+        (ended.ended.map(|ended| (ended.at, ended.reason)), ended.address),
+        (Some((at(5), EndReason::Logout)), before.address)
+    );
 }

@@ -9,12 +9,14 @@
 //! which makes a `#[test]` of every case here, each on a store of its own. `run` drives the future; give
 //! a second argument where a runtime is needed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use super::accounts::{
-    a_change_decided_on_what_no_longer_holds_is_not_made, an_account_is_written_whole, an_address_is_not_taken_twice,
-    an_erased_account_leaves_events_without_a_person, sessions_are_listed_and_ended,
+    a_change_decided_on_what_no_longer_holds_is_not_made, a_session_knows_where_it_was_used_last,
+    an_account_is_written_whole, an_address_is_not_taken_twice, an_erased_account_leaves_events_without_a_person,
+    sessions_are_listed_and_ended,
 };
 use super::amending::{amend, no_record, set_active, set_role};
 pub use super::limits::{
@@ -22,11 +24,15 @@ pub use super::limits::{
     limits_that_remember_nothing_are_purged, the_familiar_are_charged_apart, waits_double_up_to_their_bound,
     what_is_given_back_was_never_charged,
 };
+pub use super::races::{
+    administrators_who_remove_each_other_at_once_leave_one, of_changes_decided_on_the_same_account_one_is_made,
+    workers_that_ask_at_once_get_different_messages,
+};
 pub use super::records::{
     a_message_goes_to_one_worker_until_it_is_settled, a_record_is_written_with_what_it_tells_of,
     abandoned_messages_forget_what_they_said, events_are_listed_by_filter_and_page, old_events_are_purged_when_asked,
 };
-use crate::account::{Amended, Erasure, Record};
+use crate::account::{Amended, Erasure, Record, Revision};
 use crate::audit::{EventKind, NewEvent};
 use crate::clock::Timestamp;
 use crate::email::EmailAddress;
@@ -73,11 +79,15 @@ macro_rules! store_contract {
             an_address_is_not_taken_twice,
             an_erased_account_leaves_events_without_a_person,
             sessions_are_listed_and_ended,
+            a_session_knows_where_it_was_used_last,
             a_record_is_written_with_what_it_tells_of,
             events_are_listed_by_filter_and_page,
             old_events_are_purged_when_asked,
             a_message_goes_to_one_worker_until_it_is_settled,
             abandoned_messages_forget_what_they_said,
+            of_changes_decided_on_the_same_account_one_is_made,
+            administrators_who_remove_each_other_at_once_leave_one,
+            workers_that_ask_at_once_get_different_messages,
             a_closed_store_refuses,
             a_limit_gives_its_burst_and_then_its_rate,
             waits_double_up_to_their_bound,
@@ -150,6 +160,15 @@ pub(super) async fn present(
     now: Timestamp,
     grace: u64,
 ) -> (Rotation, RefreshToken) {
+    present_from(store, token, now, (grace, None)).await
+}
+
+pub(super) async fn present_from(
+    store: &dyn Store,
+    token: &RefreshToken,
+    now: Timestamp,
+    (grace, address): (u64, Option<IpAddr>),
+) -> (Rotation, RefreshToken) {
     let successor = token.successor().unwrap();
     let attempt = RotationAttempt {
         handle: token.handle(),
@@ -157,7 +176,7 @@ pub(super) async fn present(
         successor: successor.hash(),
         sealed_successor: (grace > 0).then(|| token.seal(&successor)),
         now,
-        address: None,
+        address,
         on_reuse: reuse_record(now),
         rules: RefreshRules { lifetime: WEEK, reuse_grace: Duration::from_secs(grace), ..RefreshRules::default() },
     };
@@ -233,6 +252,8 @@ pub async fn a_rehashed_password_is_kept_with_the_login(store: Arc<dyn Store>) {
     store.open_session(upgrade(1), new_session(START).0, no_record()).await.unwrap();
     let account = stored().await;
     assert_eq!((account.password_hash.as_str(), account.version), ("stronger hash", CredentialVersion(1)));
+    // It is the same password: nothing that was decided meanwhile is wrong for it.
+    assert_eq!(account.revision, Revision(1));
 }
 
 pub async fn a_refresh_token_rotates_once(store: Arc<dyn Store>) {

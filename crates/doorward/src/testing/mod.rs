@@ -16,6 +16,8 @@ pub mod contract;
 pub mod limits;
 mod memory;
 #[doc(hidden)]
+pub mod races;
+#[doc(hidden)]
 pub mod records;
 
 pub use clock::TestClock;
