@@ -129,7 +129,7 @@ def processor_seconds(*processes):
     for process in processes:
         try:
             fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
         total += int(fields[11]) + int(fields[12])
     return total / os.sysconf("SC_CLK_TCK")
