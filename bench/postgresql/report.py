@@ -147,7 +147,7 @@ def storage():
     with common.alone():
         done = subprocess.run([program, "--secs-per-test=1", "--filename=fsync.probe"], cwd=common.RAW, capture_output=True, text=True)
     found = re.search(r"fdatasync\s+([\d.]+) ops/sec", done.stdout)
-    return f"one `fdatasync` of 8 kB takes {1e6 / float(found.group(1)):.0f} µs" if found else "`pg_test_fsync` was not there"
+    return f"One `fdatasync` of 8 kB takes {1e6 / float(found.group(1)):.0f} µs" if found else "`pg_test_fsync` was not there to say what a commit costs"
 
 
 def version():
@@ -156,10 +156,16 @@ def version():
 
 
 def write():
-    parts = "\n".join(part for part in [refreshes(), revocations(), moves()] if part)
+    made = {"throughput": refreshes(), "revocation": revocations(), "moving": moves()}
+    parts = "\n".join(part for part in made.values() if part)
+    ways = {(entry["kind"], entry["is_cut"]) for entry in common.read(revocation.PART)}
+    is_whole = {"revocation": len(ways) == len(revocation.WAYS)}
+    if missing := [f"`bench/postgres {name}`" for name, part in made.items() if not part or not is_whole.get(name, True)]:
+        parts += f"\n**Not made yet, or not all of it**: {', '.join(missing)}.\n"
+    disk = f" {storage()}." if made["throughput"] else ""
     text = f"""# PostgreSQL
 
-Made by `bench/postgres` on {datetime.date.today()}: {cluster.machine()}; release build; {storage()}. {version()} A shared machine, held alone while measuring: figures compare within a table, not with another day's.
+Made by `bench/postgres` on {datetime.date.today()}: {cluster.machine()}; release build.{disk} {version()} A shared machine, held alone while measuring: figures compare within a table, not with another day's.
 
 {parts}"""
     (cluster.ROOT / "docs/reports/postgresql.md").write_text(text)
