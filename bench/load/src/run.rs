@@ -53,7 +53,8 @@ async fn register(address: &str, dialect: Dialect, account: &mut Account) -> Res
     Ok(())
 }
 
-/// Runs the loop with `clients` connections, each with an account of the file, and writes the tokens back.
+/// Runs the loop with `clients` connections and writes the tokens back. Each client has an account of the file; of
+/// a refresh, whose cost may depend on how many sessions take turns, its share of all accounts, one after the other.
 /// More clients than accounts share accounts, which only operations that change no token allow.
 pub async fn closed_loop(
     address: &str,
@@ -67,7 +68,11 @@ pub async fn closed_loop(
     if operation == Operation::Refresh && clients > state.accounts.len() {
         return Err("a refresh needs an account for each client".into());
     }
-    let accounts: Vec<Account> = state.accounts.iter().cycle().take(clients).cloned().collect();
+    let turns = if operation == Operation::Refresh { state.accounts.len() } else { clients };
+    let mut shares: Vec<Vec<Account>> = vec![Vec::new(); clients];
+    for (number, account) in state.accounts.iter().cycle().take(turns).enumerate() {
+        shares[number % clients].push(account.clone());
+    }
     let left = Rc::new(Cell::new(match until {
         Until::Requests(requests) => requests,
         Until::Seconds(_) => usize::MAX,
@@ -77,28 +82,38 @@ pub async fn closed_loop(
         Until::Seconds(seconds) => start + Duration::from_secs_f64(seconds),
         Until::Requests(_) => start + Duration::from_secs(3600),
     };
-    let asked = accounts.into_iter().map(|account| client(address, dialect, operation, account, &left, end));
-    let (seen, accounts): (Vec<Seen>, Vec<Account>) = join_all(asked).await.into_iter().unzip();
+    let asked = shares.into_iter().map(|share| client(address, dialect, operation, share, &left, end));
+    let (seen, shares): (Vec<Seen>, Vec<Vec<Account>>) = join_all(asked).await.into_iter().unzip();
     if operation == Operation::Refresh {
-        state.accounts.splice(..clients, accounts);
+        state.accounts = in_turns(shares);
         state.write(file)?;
     }
     Ok(summary(&seen, start, until))
+}
+
+/// The accounts of all shares so that those whose turn is next come first.
+fn in_turns(shares: Vec<Vec<Account>>) -> Vec<Account> {
+    let longest = shares.iter().map(Vec::len).max().unwrap_or(0);
+    (0..longest).flat_map(|turn| shares.iter().filter_map(move |share| share.get(turn)).cloned()).collect()
 }
 
 async fn client(
     address: &str,
     dialect: Dialect,
     operation: Operation,
-    mut account: Account,
+    mut share: Vec<Account>,
     left: &Cell<usize>,
     end: Instant,
-) -> (Seen, Account) {
+) -> (Seen, Vec<Account>) {
     let mut connection = Connection::new(address);
     let mut seen = Seen::default();
+    let mut turn = 0;
     while left.get() > 0 && Instant::now() < end {
         left.set(left.get() - 1);
-        let request = dialect.request(operation, &account);
+        let count = share.len();
+        let account = &mut share[turn % count];
+        turn += 1;
+        let request = dialect.request(operation, account);
         let sent = Instant::now();
         let answer = connection.ask(&request).await;
         let done = Instant::now();
@@ -114,10 +129,12 @@ async fn client(
                 seen.latencies.push((done - sent).as_secs_f64() * 1e3);
                 seen.last = Some(done);
             }
-            dialect.learn(operation, answer, &mut account);
+            dialect.learn(operation, answer, account);
         }
     }
-    (seen, account)
+    let done = turn % share.len();
+    share.rotate_left(done);
+    (seen, share)
 }
 
 fn summary(seen: &[Seen], start: Instant, until: Until) -> Value {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::PostgresOptions;
 use crate::error::{Fault, OpenError, OpenErrorReason};
 use crate::hints::{Hints, Listener};
-use crate::hosts::{self, FirstToAnswer};
+use crate::hosts::{self, FirstToAnswer, Hosts, Waits};
 use crate::statement::Connection;
 use crate::tls;
 
@@ -39,10 +39,9 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// A pool of connections to one database.
 pub(crate) struct Database {
     pool: Pool,
-    /// One for each host to try.
-    configs: Vec<Config>,
-    tls: MakeRustlsConnect,
-    connect_timeout: Duration,
+    hosts: Arc<Hosts>,
+    /// The number of the one that the pool's connections lead to.
+    used_host: AtomicUsize,
     patience: Duration,
     is_direct: AtomicBool,
     name: String,
@@ -53,14 +52,14 @@ impl Database {
     pub(crate) fn new(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
         let (config, tls) = tls::read_url(url).map_err(OpenError::of("of that URL"))?;
         let name = name_of(&config);
-        let urls = if FirstToAnswer::may_choose(&config) { hosts::each(url) } else { vec![url.to_owned()] };
+        let urls = if hosts::may_choose(&config) { hosts::each(url) } else { vec![url.to_owned()] };
         let configs: Result<Vec<_>, _> = urls.iter().map(|url| Ok(set_up(tls::read_url(url)?.0, options))).collect();
         let configs = configs.map_err(OpenError::of(&name))?;
         let connector = tls.client_config().map_err(OpenError::of(&name))?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let tls = MakeRustlsConnect::new(connector);
-        let connect = FirstToAnswer::new(configs.clone(), tls.clone(), options.connect_timeout);
-        let manager = Manager::from_connect(config, connect, recycling);
+        let waits = Waits { connect: options.connect_timeout, silence: options.silence_timeout };
+        let hosts = Hosts::new(configs, MakeRustlsConnect::new(connector), waits);
+        let manager = Manager::from_connect(config, FirstToAnswer(Arc::clone(&hosts)), recycling);
         let pool = Pool::builder(manager)
             .max_size(options.max_connections.max(1))
             .wait_timeout(Some(options.acquire_timeout))
@@ -69,8 +68,7 @@ impl Database {
             .build()
             .map_err(|error| OpenError::of(&name)(Fault::Pool(error.to_string()).into()))?;
         let patience = options.statement_timeout.saturating_add(MARGIN);
-        let (connect_timeout, is_direct) = (options.connect_timeout, AtomicBool::new(false));
-        Ok(Self { pool, configs, tls, connect_timeout, patience, is_direct, name })
+        Ok(Self { pool, hosts, used_host: AtomicUsize::new(0), patience, is_direct: AtomicBool::new(false), name })
     }
 
     /// Finds out whether a pooler is in between. Until then, and if so, nothing is asked of a connection
@@ -84,7 +82,7 @@ impl Database {
 
     /// Listens for hints on a connection of its own.
     pub(crate) fn listen(&self, hints: Arc<Hints>) -> Listener {
-        Listener::start(hints, self.configs.clone(), self.tls.clone(), self.connect_timeout)
+        Listener::start(hints, Arc::clone(&self.hosts))
     }
 
     /// What to call it in a message: host and database, no secrets.
@@ -97,7 +95,8 @@ impl Database {
         Ok(self.pool.get().await.map_err(Fault::from)?)
     }
 
-    /// Runs an operation on a connection of its own: within its time, and again when others were in its way.
+    /// Runs an operation on a connection of its own: within its time, no longer than the server is there, and again
+    /// when others were in its way.
     pub(crate) async fn run<T, F>(&self, operation: impl Fn(Connection) -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>>,
@@ -105,8 +104,15 @@ impl Database {
         let mut attempts_left = ATTEMPTS;
         loop {
             attempts_left -= 1;
+            self.let_go_of_other_hosts();
             let connection = Connection::new(self.pool.get().await?, self.is_direct.load(Ordering::Acquire));
-            match timeout(self.patience, operation(connection)).await.unwrap_or(Err(Fault::TimedOut)) {
+            let host = self.hosts.last();
+            let outcome = tokio::select! {
+                biased;
+                outcome = timeout(self.patience, operation(connection)) => outcome.unwrap_or(Err(Fault::TimedOut)),
+                () = self.hosts.silence(host) => Err(Fault::TimedOut),
+            };
+            match outcome {
                 Err(fault) if fault.is_conflict() && attempts_left > 0 => {}
                 Err(fault) => {
                     if fault.spoils_connections() {
@@ -116,6 +122,14 @@ impl Database {
                 }
                 done => return done,
             }
+        }
+    }
+
+    /// Who went to another host has no use for idle connections to the one before, which may hang.
+    fn let_go_of_other_hosts(&self) {
+        let last = self.hosts.last();
+        if self.used_host.swap(last, Ordering::Relaxed) != last {
+            self.pool.retain(|_, _| false);
         }
     }
 

@@ -12,11 +12,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::{AsyncMessage, Client, Config, Connection};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Connection, Error, Socket};
 
 use crate::connection::{IS_DIRECT, TlsStream};
 use crate::error::Fault;
+use crate::hosts::Hosts;
 
 const LISTEN: &str = "LISTEN doorward_endings";
 const NOTIFY: &str = "NOTIFY doorward_endings";
@@ -54,13 +54,8 @@ impl Hints {
 pub(crate) struct Listener(JoinHandle<()>);
 
 impl Listener {
-    pub(crate) fn start(
-        hints: Arc<Hints>,
-        configs: Vec<Config>,
-        tls: MakeRustlsConnect,
-        connect_timeout: Duration,
-    ) -> Self {
-        Self(tokio::spawn(keep_listening(hints, configs, tls, connect_timeout)))
+    pub(crate) fn start(hints: Arc<Hints>, hosts: Arc<Hosts>) -> Self {
+        Self(tokio::spawn(keep_listening(hints, hosts)))
     }
 
     pub(crate) fn stop(&self) {
@@ -74,13 +69,13 @@ impl Drop for Listener {
     }
 }
 
-async fn keep_listening(hints: Arc<Hints>, configs: Vec<Config>, tls: MakeRustlsConnect, connect_timeout: Duration) {
+async fn keep_listening(hints: Arc<Hints>, hosts: Arc<Hosts>) {
     let mut pause = FIRST_PAUSE;
-    for config in configs.iter().cycle() {
-        match timeout(connect_timeout, config.connect(tls.clone())).await {
-            Ok(Ok((client, connection))) => {
+    loop {
+        match hosts.connect_unpooled().await {
+            Ok((client, connection)) => {
                 let heard = hints.heard();
-                let end = listen(&hints, &client, connection).await;
+                let end = listen(&hints, &client, connection, hosts.silence_timeout()).await;
                 if hints.heard() != heard {
                     pause = FIRST_PAUSE;
                 }
@@ -89,8 +84,7 @@ async fn keep_listening(hints: Arc<Hints>, configs: Vec<Config>, tls: MakeRustls
                     Err(fault) => tracing::info!(event = "listening_cut", %fault, "polling for endings meanwhile"),
                 }
             }
-            Ok(Err(error)) => tracing::debug!(event = "listening_failed", fault = %Fault::from(error)),
-            Err(_) => tracing::debug!(event = "listening_failed", fault = %Fault::ConnectTimedOut),
+            Err(fault) => tracing::debug!(event = "listening_failed", %fault),
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -101,7 +95,8 @@ async fn keep_listening(hints: Arc<Hints>, configs: Vec<Config>, tls: MakeRustls
 async fn listen(
     hints: &Hints,
     client: &Client,
-    mut connection: Connection<tokio_postgres::Socket, TlsStream>,
+    mut connection: Connection<Socket, TlsStream>,
+    silence_timeout: Duration,
 ) -> Result<(), Fault> {
     let own = AtomicU64::new(0);
     let hearing = poll_fn(|context| {
@@ -121,22 +116,28 @@ async fn listen(
     });
     tokio::select! {
         fault = hearing => Err(fault),
-        outcome = tell_others(hints, client, &own) => outcome,
+        outcome = tell_others(hints, client, &own, silence_timeout) => outcome,
     }
 }
 
-async fn tell_others(hints: &Hints, client: &Client, own: &AtomicU64) -> Result<(), Fault> {
-    let row = client.query_typed_one(IS_DIRECT, &[]).await?;
+/// Whoever hears nothing may be connected to nobody: a server that hangs closes nothing. So it is told again that we
+/// listen when there is nothing else to tell.
+async fn tell_others(hints: &Hints, client: &Client, own: &AtomicU64, silence_timeout: Duration) -> Result<(), Fault> {
+    let row = in_time(silence_timeout, client.query_typed_one(IS_DIRECT, &[])).await?;
     if !row.try_get::<_, bool>(0)? {
         tracing::info!(event = "listening_impossible", "a pooler is in between: endings are polled, at 250 ms");
         return Ok(());
     }
     own.store(row.try_get::<_, i32>(1)?.unsigned_abs().into(), Ordering::Relaxed);
-    client.batch_execute(LISTEN).await?;
+    in_time(silence_timeout, client.batch_execute(LISTEN)).await?;
     // Nothing was heard until now.
     hints.hear();
     loop {
-        hints.recorded.notified().await;
-        client.batch_execute(NOTIFY).await?;
+        let text = timeout(silence_timeout, hints.recorded.notified()).await.map_or(LISTEN, |()| NOTIFY);
+        in_time(silence_timeout, client.batch_execute(text)).await?;
     }
+}
+
+async fn in_time<T>(time: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {
+    Ok(timeout(time, answer).await.map_err(|_| Fault::TimedOut)??)
 }

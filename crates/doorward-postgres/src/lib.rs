@@ -95,7 +95,11 @@ pub struct PostgresOptions {
     pub acquire_timeout: Duration,
     /// How long the server may work on a statement. Ten seconds by default.
     pub statement_timeout: Duration,
-    /// Whether the server is told of that limit in the startup message. Not every pooler lets it pass; without
+    /// How long the server may be silent before it is asked, on a connection made anew, whether it is there at all; and
+    /// how long it may take to answer that. Who is not there is given up, whatever time a statement had. One and a half
+    /// seconds by default.
+    pub silence_timeout: Duration,
+    /// Whether the server is told of the limit of statements in the startup message. Not every pooler lets it pass; without
     /// it one is taken to be in between.
     pub startup_options: bool,
     /// Whether one more connection listens for what other nodes end. Without it this node hears of that a
@@ -112,6 +116,7 @@ impl Default for PostgresOptions {
             connect_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(10),
+            silence_timeout: Duration::from_millis(1500),
             startup_options: true,
             listen: true,
             migrate: true,

@@ -58,7 +58,7 @@ impl TransferClient {
     /// [`OpenError`] as for [`to_shared`](Self::to_shared), or in use.
     pub async fn to_source(url: &str) -> Result<Self, OpenError> {
         let connected = Self::to_shared(url).await?;
-        connected.require_alone().await.map_err(OpenError::of(&connected.name))?;
+        connected.require_alone().await?;
         Ok(connected)
     }
 
@@ -69,11 +69,9 @@ impl TransferClient {
     /// [`OpenError`]: not reachable, not Doorward's, made by a newer one, or in use.
     pub async fn to_target(url: &str) -> Result<Self, OpenError> {
         let mut connected = Self::to_any(url).await?;
-        let prepared = async {
-            connected.require_alone().await?;
-            migrations::bring_up_to_date(&mut connected.client).await
-        };
-        prepared.await.map_err(OpenError::of(connected.name.clone()))?;
+        connected.require_alone().await?;
+        let migrated = migrations::bring_up_to_date(&mut connected.client).await;
+        migrated.map_err(OpenError::of(&connected.name))?;
         Ok(connected)
     }
 
@@ -82,9 +80,17 @@ impl TransferClient {
         &self.name
     }
 
-    async fn require_alone(&self) -> Result<(), OpenErrorReason> {
-        let others: i64 = self.client.query_one(OTHERS, &[]).await?.try_get(0)?;
-        if others == 0 { Ok(()) } else { Err(OpenErrorReason::InUse) }
+    /// Refuses to go on beside another process of Doorward's.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: one is connected.
+    pub async fn require_alone(&self) -> Result<(), OpenError> {
+        let others = async {
+            let others: i64 = self.client.query_one(OTHERS, &[]).await?.try_get(0)?;
+            if others == 0 { Ok(()) } else { Err(OpenErrorReason::InUse) }
+        };
+        others.await.map_err(OpenError::of(&self.name))
     }
 }
 

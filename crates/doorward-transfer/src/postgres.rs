@@ -103,7 +103,13 @@ impl PostgresSide {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
             transaction.execute(statements::INSERT_NOTE, &[table, &count]).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        // Who sees the note doesn't start; who looked before it was there is connected by now.
+        if let Err(in_use) = self.0.require_alone().await {
+            self.0.batch_execute(statements::DROP_NOTE).await?;
+            return Err(in_use.into());
+        }
+        Ok(())
     }
 
     pub(crate) async fn clear(&mut self) -> Result<(), TransferError> {

@@ -10,6 +10,7 @@ mod limits;
 mod migrating;
 mod pooled;
 mod rotating;
+mod silence;
 mod story;
 mod sweeping;
 mod together;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -25,6 +25,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::connections::Counts;
+use super::tls::Certificate;
 
 /// Upper bounds of the latency histogram, in seconds: from a revocation probe to a queue for hashing.
 const LATENCY_BUCKETS: [f64; 12] = [0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -51,7 +52,7 @@ struct Answered {
 }
 
 impl Metrics {
-    pub(super) fn new(auth: Arc<Auth>, counts: Arc<Counts>) -> Self {
+    pub(super) fn new(auth: Arc<Auth>, counts: Arc<Counts>, certificate: Option<Arc<Certificate>>) -> Self {
         let mut registry = Registry::with_prefix("doorward");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program that runs", build);
@@ -61,7 +62,7 @@ impl Metrics {
             Family::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS));
         let help = "Time from a request's head to its answer";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
-        registry.register_collector(Box::new(Readings { auth, counts, start: start_of_process() }));
+        registry.register_collector(Box::new(Readings { auth, counts, certificate, start: start_of_process() }));
         Self { registry, requests, durations }
     }
 
@@ -129,6 +130,7 @@ fn start_of_process() -> Instant {
 struct Readings {
     auth: Arc<Auth>,
     counts: Arc<Counts>,
+    certificate: Option<Arc<Certificate>>,
     start: Instant,
 }
 
@@ -138,6 +140,10 @@ impl Collector for Readings {
         gauge(encoder, "uptime_seconds", "Time since the start", self.start.elapsed().as_secs_f64())?;
         gauge(encoder, "connections_open", "Connections open now", approximate(self.counts.open()))?;
         counter(encoder, "connections_refused", "Connections past max_connections", self.counts.refused())?;
+        if let Some(not_after) = self.certificate.as_ref().and_then(|certificate| certificate.not_after()) {
+            let seconds = Duration::from_secs(not_after.seconds().unsigned_abs()).as_secs_f64();
+            gauge(encoder, "certificate_not_after_seconds", "The end of the certificate, since 1970", seconds)?;
+        }
         refused_by_limits(encoder, &self.auth)?;
         counter(encoder, "requests_refused", "Requests past max_connections", self.counts.refused_requests())?;
         let hashing = self.auth.hashing_pool().statistics();

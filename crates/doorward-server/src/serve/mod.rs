@@ -88,7 +88,7 @@ async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mu
     let connections = Connections::new(limits(settings, settings.max_connections), acceptor);
     let mut router = doorward_axum::router(Arc::clone(auth), &router_options(settings));
     if let Some(listener) = metrics_listener {
-        let metrics = Arc::new(Metrics::new(Arc::clone(auth), connections.counts()));
+        let metrics = Arc::new(Metrics::new(Arc::clone(auth), connections.counts(), certificate.clone()));
         router = metrics::observed(router, &metrics);
         tracing::info!(event = "metrics", "metrics on http://{}/metrics", address_of(&listener)?);
         let separate = Connections::new(limits(settings, METRICS_CONNECTIONS), None);

@@ -1,4 +1,4 @@
-//! Transport security: the certificate and its key, and those that take their place.
+//! Transport security: the certificate and its key, those that take their place, and when their time is over.
 
 use std::fmt;
 use std::io;
@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use doorward::{Clock, SystemClock, Timestamp};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -14,6 +15,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
+use x509_cert::der::Decode;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -25,6 +27,10 @@ pub(super) const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 /// The time between two looks at the files.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How long before its end a certificate is warned of: those who renew by themselves do so before.
+const SHORT: Duration = Duration::from_secs(30 * DAY.as_secs());
+/// The time between two warnings.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A certificate with its key that may be replaced while connections are served.
 pub(crate) struct Certificate {
@@ -32,6 +38,8 @@ pub(crate) struct Certificate {
     provider: Arc<CryptoProvider>,
     current: RwLock<Arc<CertifiedKey>>,
     looks: Mutex<Looks>,
+    /// When its end was warned of last.
+    warned_at: Mutex<Option<Timestamp>>,
 }
 
 /// What was found at looking into the files, as digests of their contents.
@@ -57,7 +65,8 @@ impl Certificate {
         let current = contents.certified_key(files, &provider).map_err(Failure::new)?;
         let found = Ok(contents.digest());
         let looks = Mutex::new(Looks { in_use: found.clone(), last: found, refused: None });
-        Ok(Arc::new(Self { files: files.clone(), provider, current: RwLock::new(Arc::new(current)), looks }))
+        let (current, warned_at) = (RwLock::new(Arc::new(current)), Mutex::new(None));
+        Ok(Arc::new(Self { files: files.clone(), provider, current, looks, warned_at }))
     }
 
     /// How connections are made secure with it: TLS 1.2 or 1.3, HTTP/2 or 1.1 as the client likes.
@@ -77,6 +86,41 @@ impl Certificate {
         Ok(config)
     }
 
+    /// From when on clients refuse the certificate in use, if it says so.
+    pub(super) fn not_after(&self) -> Option<Timestamp> {
+        let current = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
+        let certificate = x509_cert::Certificate::from_der(current.cert.first()?).ok()?;
+        let not_after = certificate.tbs_certificate.validity.not_after.to_unix_duration();
+        Some(Timestamp::from_seconds(i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX)))
+    }
+
+    /// Warns, once a day, of a certificate whose end is near or past.
+    fn warn_of_end(&self, now: Timestamp) {
+        let Some(not_after) = self.not_after() else { return };
+        if not_after > now.plus(SHORT) {
+            return;
+        }
+        let mut warned_at = self.warned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned_at.is_some_and(|at| at.distance(now) < DAY) {
+            return;
+        }
+        *warned_at = Some(now);
+        let (path, days) = (self.files.certificate.display(), not_after.distance(now).as_secs() / DAY.as_secs());
+        if not_after <= now {
+            tracing::error!(
+                event = "certificate_expired",
+                days,
+                "tls_certificate_file {path} is past its end: clients refuse it"
+            );
+        } else {
+            tracing::warn!(
+                event = "certificate_expires",
+                days,
+                "tls_certificate_file {path} comes to its end in {days} days"
+            );
+        }
+    }
+
     /// Looks into the files. What is new and good is used from the next handshake on; what is not good
     /// is said once and changes nothing. Unless `told` to, a change waits for a second look that finds the
     /// same, for two files can't be replaced in one step.
@@ -93,6 +137,7 @@ impl Certificate {
             Ok(key) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
                 *looks = Looks { in_use: found.clone(), last: found, refused: None };
+                *self.warned_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 tracing::info!(event = "certificate_replaced", "new connections get the new certificate");
             }
             Err(problem) => {
@@ -132,7 +177,11 @@ pub(super) async fn keep_current(certificate: Arc<Certificate>) {
         };
         let certificate = Arc::clone(&certificate);
         // Only a panic ends it otherwise; the next look is another try.
-        let _ = tokio::task::spawn_blocking(move || certificate.look(told)).await;
+        let look = move || {
+            certificate.look(told);
+            certificate.warn_of_end(SystemClock.now());
+        };
+        let _ = tokio::task::spawn_blocking(look).await;
     }
 }
 

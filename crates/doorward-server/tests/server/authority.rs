@@ -35,8 +35,14 @@ impl Authority {
     /// Makes a key and a certificate for localhost and writes them to `tls.pem`, the whole chain, and
     /// `tls.key` in the folder of `home`.
     pub(crate) fn issue(&self, home: &Home, kind: &[&str]) {
+        self.issue_for(home, kind, "90");
+    }
+
+    /// The same, good for so many days.
+    pub(crate) fn issue_for(&self, home: &Home, kind: &[&str], days: &str) {
         let mut others = vec!["-CA", "between.pem", "-CAkey", "between.key"];
         others.extend(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"]);
+        others.extend(["-days", days]);
         self.request("server", kind, &others);
         let read = |name: &str| std::fs::read_to_string(self.0.join(name)).unwrap();
         home.write("tls.pem", &(read("server.pem") + &read("between.pem")));
@@ -51,19 +57,7 @@ impl Authority {
         let subject = format!("/CN={} {name}", self.0.file_name().unwrap().display());
         let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
         let mut command = Command::new("openssl");
-        command.args([
-            "req",
-            "-x509",
-            "-nodes",
-            "-days",
-            "7",
-            "-subj",
-            &subject,
-            "-keyout",
-            &key,
-            "-out",
-            &certificate,
-        ]);
+        command.args(["req", "-x509", "-nodes", "-subj", &subject, "-keyout", &key, "-out", &certificate]);
         let output = command.args(kind).args(others).current_dir(&self.0).output().expect("this test needs openssl");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -12,6 +12,9 @@ use crate::readme::type_guide;
 
 const SECRET: [&str; 2] = ["--secret-key", "the same thirty-two bytes or more on every node 7d1f"];
 
+const WAITING: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
 /// A file with accounts and sessions, and an empty database.
 struct Move {
     home: Home,
@@ -205,6 +208,31 @@ fn nothing_is_copied_from_or_to_what_is_in_use() {
     let reason = site.home.run(&["store", "copy", "--from", site.database.url(), "--to", &back]).refused();
     assert!(reason.contains("it is in use"), "{reason}");
     drop(server);
+}
+
+#[test]
+fn a_server_that_starts_on_the_target_while_the_copy_begins_is_noticed() {
+    let site = Move::new();
+    site.fill(3);
+    site.home.run(&["migrate", "--database-url", site.database.url()]).done();
+    // The copy has seen that nobody is there and can't leave its note yet.
+    let holder = site.runtime.block_on(connect(site.database.url()));
+    let hold = "BEGIN; CREATE TABLE unfinished_copy (table_name TEXT PRIMARY KEY, row_count BIGINT NOT NULL)";
+    site.runtime.block_on(holder.batch_execute(hold)).unwrap();
+    let arguments = ["store", "copy", "--from", &site.file(), "--to", site.database.url()];
+    let copying = site.home.command(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while site.ask(WAITING) == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let server = site.serve_from_database();
+    site.runtime.block_on(holder.batch_execute("ROLLBACK")).unwrap();
+    let outcome = copying.wait_with_output().unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    assert!(String::from_utf8(outcome.stderr).unwrap().contains("it is in use"));
+    register(&server, "ada@example.com");
+    assert_eq!(server.stop().0, Some(0));
+    // Nothing of the copy is left that would keep a server from starting.
+    assert_eq!(site.ask("SELECT count(*) FROM pg_class WHERE relname = 'unfinished_copy'"), 0);
 }
 
 #[test]

@@ -112,3 +112,15 @@ fn other_names_and_ids_are_told_by_flags() {
     let column = [&import[..], &["--hash-column", "nothing"]].concat();
     assert!(home.run(&column).refused().contains("no column named nothing"));
 }
+
+#[test]
+fn numbers_go_on_after_those_of_an_import_from_the_very_first() {
+    let (home, ours) = (Home::new(), fresh());
+    let database = ["--database-url", ours.url(), "--secret-key", "the same thirty-two bytes or more on every node"];
+    home.run(&[&["migrate"], &database[..2]].concat()).done();
+    home.write("users.csv", "id,email,hash\n1,ada@example.com,\n");
+    home.run(&[&["users", "import", "users.csv"], &database[..]].concat()).done();
+    let server = home.serve(&database);
+    let grace = server.client().register("grace@example.com", "correct horse battery staple").tokens();
+    assert_eq!(server.client().me(&grace.access).body["id"], 2);
+}

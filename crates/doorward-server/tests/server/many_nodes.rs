@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::application::Server;
+use crate::application::{Server, UNLIMITED};
 use crate::client::{Client, PASSWORD};
 use crate::cluster::connect;
 use crate::on_postgresql::{SECRET, Site};
@@ -151,4 +151,40 @@ fn a_node_that_cannot_hear_what_ended_is_not_ready_on_postgresql() {
     runtime.block_on(holder.batch_execute("ROLLBACK")).unwrap();
     assert_eq!(node.client().me(&tokens.access).status, 200);
     assert_eq!(node.get("/ready").0, 200);
+}
+
+#[test]
+fn nodes_go_on_while_a_later_version_changes_the_tables_on_postgresql() {
+    let site = Site::migrated();
+    let nodes = [site.node_with(&UNLIMITED), site.node_with(&UNLIMITED)];
+    let admin = administrator(&site, &nodes[0], "root");
+    let mut tokens = nodes[0].client().register("ada@example.com", PASSWORD).tokens();
+    let mut everything_is_served = || {
+        for node in &nodes {
+            let client = node.client();
+            tokens = client.refresh(&tokens.refresh).tokens();
+            assert_eq!(client.me(&tokens.access).status, 200);
+            assert_eq!(client.login("ada@example.com", PASSWORD).status, 200);
+            assert_eq!(client.get("/admin/users", Some(&admin)).status, 200);
+            let gone = client.login("ada@example.com", PASSWORD).tokens();
+            assert_eq!(client.logout(&gone.refresh).status, 204);
+            assert_eq!(node.get("/ready").0, 200);
+        }
+    };
+    everything_is_served();
+    // What a migration may do that leaves room for older nodes; their statements are prepared by now.
+    for step in [
+        "ALTER TABLE users ADD COLUMN nickname TEXT",
+        "ALTER TABLE sessions ADD COLUMN device TEXT DEFAULT 'unknown' NOT NULL",
+        "ALTER TABLE endings ADD COLUMN reason TEXT",
+        "CREATE INDEX sessions_by_device ON sessions (device)",
+        "CREATE TABLE later (id BIGINT PRIMARY KEY, user_id BIGINT REFERENCES users (id))",
+    ] {
+        execute(&site, step);
+        everything_is_served();
+    }
+    for node in nodes {
+        let (status, log) = node.stop();
+        assert!(status == Some(0) && !log.contains("store_unavailable"), "{log}");
+    }
 }

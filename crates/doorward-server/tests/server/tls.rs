@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::application::{Home, Server};
+use crate::application::{Home, Server, get};
 use crate::authority::{Authority, ECDSA, RSA, Secured, TLS, connect};
 
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -191,4 +191,37 @@ fn waiting_between_requests_and_dawdling_within_one_have_times_of_their_own() {
 
     let server = home.serve(&["--header-timeout-seconds", "3600", "--idle-timeout-seconds", "1"]);
     after_an_answer(&server, b"");
+}
+
+/// What the metrics say of the certificate's end, in days from now.
+fn days_by_metrics(server: &Server) -> String {
+    let (_, text) = get(server.address("metrics"), "/metrics");
+    let line = text.lines().find(|line| line.starts_with("doorward_certificate_not_after_seconds ")).unwrap();
+    let seconds: f64 = line.split(' ').nth(1).unwrap().parse().unwrap();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    format!("{:.0}", (seconds - now) / 86_400.0)
+}
+
+#[test]
+fn the_end_of_a_certificate_is_warned_of_a_month_before() {
+    let home = Home::new();
+    let authority = Authority::new(&home, "authority");
+    let arguments = [&TLS[..], &["--metrics-bind", "127.0.0.1:0"]].concat();
+    authority.issue_for(&home, &ECDSA, "29");
+    let mut server = home.serve(&arguments);
+    let entry = server.wait_for_event("certificate_expires");
+    assert_eq!(entry["level"], "WARN");
+    assert!(entry["message"].as_str().unwrap().contains("tls.pem comes to its end in 28 days"), "{entry}");
+    assert_eq!(days_by_metrics(&server), "29");
+
+    // A new one is warned of for itself, and one that lasts is not.
+    authority.issue_for(&home, &RSA, "12");
+    let entry = server.wait_for_event("certificate_expires");
+    assert_eq!(entry["days"], 11);
+    authority.issue_for(&home, &ECDSA, "31");
+    server.wait_for_event("certificate_replaced");
+    assert_eq!(days_by_metrics(&server), "31");
+    server.signal("-HUP");
+    let (_, log) = server.stop();
+    assert_eq!(log.matches("certificate_expires").count(), 2, "{log}");
 }

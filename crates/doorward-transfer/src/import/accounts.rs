@@ -31,7 +31,10 @@ const INSERT: &str = "
 /// Nobody adds accounts meanwhile, so that the sequence can be set: who has its lock sees every number given.
 const LOCK: &str = "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE";
 
-const CONTINUE: &str = "SELECT setval('users_id_seq', $1) FROM users_id_seq WHERE last_value < $1";
+/// A sequence that has given nothing yet would begin with its `last_value`.
+const CONTINUE: &str = "
+    SELECT setval('users_id_seq', $1) FROM users_id_seq
+    WHERE last_value < $1 OR (last_value = $1 AND NOT is_called)";
 
 const INSERT_ALL: &str = "
     INSERT INTO users (id, email, email_key, full_name, role, is_active, password_hash, created_at)

@@ -1,0 +1,58 @@
+//! A database with many sessions, made through the store, and a file with the refresh tokens of some.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use doorward::password::PasswordHash;
+use doorward::session::{NewSession, SessionId};
+use doorward::store::Store;
+use doorward::user::NewUser;
+use doorward::{Clock, EmailAddress, Role, SystemClock, generate_refresh_token};
+use doorward_sqlite::{SqliteOptions, SqliteStore};
+use futures_util::future::try_join_all;
+
+use crate::Failure;
+
+/// As many of the sessions are refreshed: more than in any one run, so that none comes twice in it.
+const KEPT_TOKENS: usize = 100_000;
+const AT_ONCE: usize = 1_000;
+
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn fill(folder: &str, sessions: usize) -> Result<(), Failure> {
+    let folder = Path::new(folder);
+    let store = SqliteStore::open(&folder.join("doorward.db"), SqliteOptions::default())?;
+    let mut tokens = std::io::BufWriter::new(std::fs::File::create(folder.join("tokens"))?);
+    // Those that are kept are spread evenly over all.
+    let interval = sessions.div_ceil(KEPT_TOKENS).max(1);
+    for start in (0..sessions).step_by(AT_ONCE) {
+        let made = (start..sessions.min(start + AT_ONCE)).map(|number| make(&store, number));
+        for (number, token) in (start..).zip(try_join_all(made).await?) {
+            if number % interval == 0 {
+                writeln!(tokens, "{token}")?;
+            }
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn make(store: &SqliteStore, number: usize) -> Result<String, Failure> {
+    let token = generate_refresh_token()?;
+    let now = SystemClock.now();
+    let user = NewUser {
+        email: EmailAddress::parse(&format!("person{number}@example.com"))?,
+        password_hash: PasswordHash::unusable(),
+        role: Role::User,
+        created_at: now,
+    };
+    let session = NewSession {
+        id: SessionId::generate()?,
+        handle: token.handle(),
+        current: token.hash(),
+        created_at: now,
+        expires_at: now.plus(Duration::from_secs(7 * 24 * 60 * 60)),
+    };
+    store.create_user(user, Some(session)).await?;
+    Ok(token.reveal().to_string())
+}
