@@ -1,28 +1,32 @@
 //! What every request passes through: an id, a log line, a panic barrier, CORS, bounded bodies, and the
 //! headers that browsers heed.
 
-use std::any::Any;
+use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, RETRY_AFTER,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::Service;
+use tower::layer::layer_fn;
+use tower::util::option_layer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument;
 
 use crate::body;
-use crate::client_address::{self, TrustedProxies};
+use crate::client_address::{self, ClientAddress, TrustedProxies};
 use crate::error::ApiError;
 use crate::request_origin::RequestId;
 use crate::router::RouterOptions;
@@ -37,15 +41,13 @@ pub fn with_layers(router: Router, options: &RouterOptions) -> Router {
         ids: RequestIds::new(),
         has_warned: AtomicBool::new(false),
     });
-    let mut router = router
+    let observed = layer_fn(move |inner| Observed { inner, context: Arc::clone(&context) });
+    let cors = option_layer((!options.allowed_origins.is_empty()).then(|| cors(options)));
+    // As one layer: axum boxes each that it is given, at every request.
+    router
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .layer(middleware::from_fn(bound_body))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn Any + Send>| ApiError::internal().into_response()));
-    if !options.allowed_origins.is_empty() {
-        router = router.layer(cors(options));
-    }
-    router.layer(middleware::from_fn_with_state(context, observe))
+        .layer((observed, cors, layer_fn(|inner| Sheltered { inner })))
 }
 
 fn cors(options: &RouterOptions) -> CorsLayer {
@@ -57,16 +59,58 @@ fn cors(options: &RouterOptions) -> CorsLayer {
         .max_age(options.preflight_max_age)
 }
 
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// A service whose bodies are bounded and whose panics are answered.
+#[derive(Clone)]
+struct Sheltered<S> {
+    inner: S,
+}
+
+impl<S> Service<Request> for Sheltered<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = CatchPanic;
+
+    fn poll_ready(&mut self, context: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> CatchPanic {
+        // A route is always ready, and its clone too.
+        CatchPanic(Box::pin(answer_bounded(self.inner.clone(), request)))
+    }
+}
+
 /// Reads the body before anything else looks at the request, so that whatever is answered, a client in
 /// the middle of sending gets to read it instead of a broken connection.
-async fn bound_body(request: Request, next: Next) -> Response {
+async fn answer_bounded<S>(mut inner: S, request: Request) -> Result<Response, Infallible>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
     if request.body().is_end_stream() {
-        return next.run(request).await;
+        return inner.call(request).await;
     }
     let (parts, body) = request.into_parts();
     match body::read(&parts.headers, body).await {
-        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Err(error) => error.into_response(),
+        Ok(bytes) => inner.call(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(error) => Ok(error.into_response()),
+    }
+}
+
+/// Gives an answer in place of a panic.
+struct CatchPanic(Answering);
+
+impl Future for CatchPanic {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context)))
+            .unwrap_or_else(|_| Poll::Ready(Ok(ApiError::internal().into_response())))
     }
 }
 
@@ -76,38 +120,67 @@ struct Context {
     has_warned: AtomicBool,
 }
 
-/// Gives the request its id, logs what became of it, and sets the headers of every response.
-async fn observe(State(context): State<Arc<Context>>, mut request: Request, next: Next) -> Response {
-    let id = context.ids.of(request.headers());
-    let client = client_address::peer(request.extensions()).map(|peer| {
-        context.trusted_proxies.warn_of_strangers(peer, request.headers(), &context.has_warned);
-        context.trusted_proxies.client(peer, request.headers())
-    });
-    request.extensions_mut().insert(RequestId(id.clone()));
-    if let Some(client) = client {
-        request.extensions_mut().insert(client);
+/// A service whose requests get ids, whose answers get headers, and that logs what became of each request.
+#[derive(Clone)]
+struct Observed<S> {
+    inner: S,
+    context: Arc<Context>,
+}
+
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Error = Infallible>,
+    S::Response: IntoResponse,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, context: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
     }
-    let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
-    async move {
+
+    fn call(&mut self, mut request: Request) -> Answering {
+        let (id, client) = self.context.identify(&mut request);
+        let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
         let method = request.method().clone();
         // The template, never the path that was sent: nobody writes into the log by asking for it.
         let route = request.extensions().get::<MatchedPath>().cloned();
         #[expect(clippy::disallowed_methods, reason = "measures how long the answer took")]
         let start = Instant::now();
-        let mut response = next.run(request).await;
-        tracing::info!(
-            event = "request",
-            method = known(&method),
-            route = route.as_ref().map_or("none", MatchedPath::as_str),
-            status = response.status().as_u16(),
-            micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
-            client = client.map(|client| tracing::field::display(client.0)),
-        );
-        finish(response.headers_mut(), id);
-        response
+        let answering = span.in_scope(|| self.inner.call(request));
+        let observed = async move {
+            let mut response = answering.await?.into_response();
+            tracing::info!(
+                event = "request",
+                method = known(&method),
+                route = route.as_ref().map_or("none", MatchedPath::as_str),
+                status = response.status().as_u16(),
+                micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
+                client = client.map(|client| tracing::field::display(client.0)),
+            );
+            finish(response.headers_mut(), id);
+            Ok(response)
+        };
+        Box::pin(observed.instrument(span))
     }
-    .instrument(span)
-    .await
+}
+
+impl Context {
+    /// The request's id and whom it came from, put among its extensions too.
+    fn identify(&self, request: &mut Request) -> (HeaderValue, Option<ClientAddress>) {
+        let id = self.ids.of(request.headers());
+        let client = client_address::peer(request.extensions()).map(|peer| {
+            self.trusted_proxies.warn_of_strangers(peer, request.headers(), &self.has_warned);
+            self.trusted_proxies.client(peer, request.headers())
+        });
+        request.extensions_mut().insert(RequestId(id.clone()));
+        if let Some(client) = client {
+            request.extensions_mut().insert(client);
+        }
+        (id, client)
+    }
 }
 
 /// The method's name if it is one of HTTP's: the others anybody could have made up.
@@ -127,6 +200,8 @@ fn known(method: &Method) -> &str {
 }
 
 fn finish(headers: &mut HeaderMap, id: HeaderValue) {
+    // With what is there already more than a map begins with: grown once, before it is filled.
+    headers.reserve(8);
     headers.insert(REQUEST_ID, id);
     let defaults = [
         (CACHE_CONTROL, "no-store"),
@@ -158,8 +233,13 @@ impl RequestIds {
             return sent.clone();
         }
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        HeaderValue::from_str(&format!("{:016x}{count:016x}", self.prefix))
-            .unwrap_or_else(|_| HeaderValue::from_static("none"))
+        let mut id = [0; 32];
+        let number = u128::from(self.prefix) << 64 | u128::from(count);
+        for (digit, place) in id.iter_mut().zip((0..32).rev()) {
+            // Four bits are an index within the digits.
+            *digit = b"0123456789abcdef"[(number >> (4 * place) & 0xf) as usize];
+        }
+        HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
     }
 }
 
