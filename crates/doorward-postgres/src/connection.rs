@@ -145,28 +145,6 @@ impl fmt::Debug for Database {
     }
 }
 
-/// Sends a transaction of two statements in one go, so that it holds no lock across a round trip and a
-/// caller who gives up leaves nothing open. The statements must be prepared already: they are sent when
-/// the futures are first polled.
-pub(crate) async fn in_transaction<A, B>(
-    connection: &Connection,
-    first: impl Future<Output = Result<A, Fault>>,
-    second: impl Future<Output = Result<B, Fault>>,
-) -> Result<(A, B), Fault> {
-    let (begun, first, second, committed) = tokio::join!(
-        biased;
-        // Whatever the server's default is: a statement after a lock must see what the lock waited for.
-        connection.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
-        first,
-        second,
-        connection.batch_execute("COMMIT"),
-    );
-    begun?;
-    let outcome = (first?, second?);
-    committed?;
-    Ok(outcome)
-}
-
 fn set_up(mut config: Config, options: &PostgresOptions) -> Config {
     if config.get_application_name().is_none() {
         config.application_name("doorward");

@@ -88,7 +88,7 @@ impl From<tokio_postgres::Error> for OpenErrorReason {
 pub(crate) enum Fault {
     /// Without the server's details, which quote rows.
     #[error("{message} (SQLSTATE {})", state.code())]
-    Refused { state: SqlState, message: String },
+    Refused { state: SqlState, message: String, constraint: Option<String> },
     #[error("{}", with_causes(.0))]
     Connection(#[source] tokio_postgres::Error),
     #[error("all connections are in use")]
@@ -135,7 +135,11 @@ impl Fault {
 impl From<tokio_postgres::Error> for Fault {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
-            Some(refusal) => Self::Refused { state: refusal.code().clone(), message: refusal.message().to_owned() },
+            Some(refusal) => Self::Refused {
+                state: refusal.code().clone(),
+                message: refusal.message().to_owned(),
+                constraint: refusal.constraint().map(str::to_owned),
+            },
             None => Self::Connection(error),
         }
     }

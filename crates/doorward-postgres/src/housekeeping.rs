@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use doorward::clock::Timestamp;
+use doorward::store::PurgeBounds;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -41,10 +42,25 @@ const DELETE_ENDINGS: Statement = Statement {
     types: &[Type::INT8, Type::INT8],
 };
 
+const DELETE_EVENTS: Statement = Statement {
+    sql: "
+    DELETE FROM events
+    WHERE position IN (SELECT position FROM events WHERE at < $1 ORDER BY at LIMIT $2)",
+    types: &[Type::INT8, Type::INT8],
+};
+
+const DELETE_ABANDONED: Statement = Statement {
+    sql: "
+    DELETE FROM outbox
+    WHERE id IN (SELECT id FROM outbox WHERE abandoned_at < $1 ORDER BY abandoned_at LIMIT $2)",
+    types: &[Type::INT8, Type::INT8],
+};
+
 const PROBE: Statement = Statement { sql: "UPDATE probes SET checks = checks + 1", types: &[] };
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[Statement] = &[TAKE_TURN, DELETE_EXPIRED, DELETE_ENDINGS, PROBE];
+pub(crate) const STATEMENTS: &[Statement] =
+    &[TAKE_TURN, DELETE_EXPIRED, DELETE_ENDINGS, DELETE_EVENTS, DELETE_ABANDONED, PROBE];
 
 /// How many pages of the table one statement reads: two megabytes.
 const SLICE: i64 = 256;
@@ -64,37 +80,32 @@ struct Held {
 }
 
 impl Broom {
-    /// Removes up to `limit` expired sessions and as many endings; says how many went. None go while it is
+    /// Removes up to so many expired sessions and as many of each other kind; says how many went. None go while it is
     /// another node's turn.
-    pub(crate) async fn sweep(
-        &self,
-        database: &Database,
-        sessions_before: Timestamp,
-        endings_before: Timestamp,
-        limit: u32,
-    ) -> Result<u64, Fault> {
+    pub(crate) async fn sweep(&self, database: &Database, bounds: PurgeBounds) -> Result<u64, Fault> {
         let held = self.held();
         let taken = database.run(|connection| take_turn(connection, held.turn)).await?;
         let Some((turn, pages)) = taken else {
             self.hold(Held::default());
             return Ok(0);
         };
-        let endings = database.run(|connection| delete_endings(connection, endings_before, limit)).await?;
+        let others = sweep_others(database, bounds).await?;
         let (mut page, mut sessions) = (held.page, 0);
         while page < pages {
-            let left = u64::from(limit).saturating_sub(sessions);
-            let gone = database.run(|connection| delete_expired(connection, sessions_before, page, left)).await?;
+            let left = u64::from(bounds.limit).saturating_sub(sessions);
+            let gone =
+                database.run(|connection| delete_expired(connection, bounds.sessions_before, page, left)).await?;
             sessions += gone;
             if gone >= left {
                 self.hold(Held { turn: Some(turn), page });
-                return Ok(sessions + endings);
+                return Ok(sessions + others);
             }
             page += SLICE;
             self.hold(Held { turn: Some(turn), page });
             tokio::time::sleep(PAUSE).await;
         }
         self.hold(Held { turn: Some(turn), page: 0 });
-        Ok(sessions + endings)
+        Ok(sessions + others)
     }
 
     fn held(&self) -> Held {
@@ -111,8 +122,23 @@ async fn take_turn(connection: Connection, turn: Option<Uuid>) -> Result<Option<
     row.map(|row| Ok((row.try_get("holder")?, row.try_get("pages")?))).transpose()
 }
 
-async fn delete_endings(connection: Connection, before: Timestamp, limit: u32) -> Result<u64, Fault> {
-    connection.execute(&DELETE_ENDINGS, &[&before.micros(), &i64::from(limit)]).await
+/// Everything but sessions.
+async fn sweep_others(database: &Database, bounds: PurgeBounds) -> Result<u64, Fault> {
+    let mut gone = 0;
+    for (statement, before) in [
+        (&DELETE_ENDINGS, Some(bounds.endings_before)),
+        (&DELETE_EVENTS, bounds.events_before),
+        (&DELETE_ABANDONED, Some(bounds.messages_before)),
+    ] {
+        if let Some(before) = before {
+            gone += database.run(|connection| delete(connection, statement, before, bounds.limit)).await?;
+        }
+    }
+    Ok(gone)
+}
+
+async fn delete(connection: Connection, statement: &Statement, before: Timestamp, limit: u32) -> Result<u64, Fault> {
+    connection.execute(statement, &[&before.micros(), &i64::from(limit)]).await
 }
 
 async fn delete_expired(connection: Connection, before: Timestamp, page: i64, limit: u64) -> Result<u64, Fault> {

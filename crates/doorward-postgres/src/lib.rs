@@ -35,7 +35,9 @@
 //! | file | what |
 //! | --- | --- |
 //! | `store.rs` | the port, [`doorward::Store`] |
-//! | `users.rs` `sessions.rs` `endings.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
+//! | `users.rs` `accounts.rs` `sessions.rs` `endings.rs` | the operations and their SQL |
+//! | `records.rs` `outbox.rs` `limits.rs` `housekeeping.rs` | and theirs |
+//! | `transaction.rs` | several statements sent in one go |
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
 //! | `hints.rs` | telling other nodes that something ended |
@@ -43,6 +45,7 @@
 //! | `transfer.rs` | connections for moving whole tables |
 //! | `error.rs` | what can go wrong |
 
+mod accounts;
 #[cfg(test)]
 #[path = "../tests/store/cluster.rs"]
 mod cluster;
@@ -54,11 +57,14 @@ mod hosts;
 mod housekeeping;
 mod limits;
 mod migrations;
+mod outbox;
+mod records;
 mod rows;
 mod sessions;
 mod statement;
 mod store;
 mod tls;
+mod transaction;
 pub mod transfer;
 mod users;
 

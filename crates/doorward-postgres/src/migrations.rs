@@ -47,7 +47,7 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
@@ -59,6 +59,11 @@ const MIGRATIONS: [Migration; 3] = [
         sql: include_str!("../migrations/0002_endings_by_subject.sql"),
     },
     Migration { version: 5, name: "rate_limits", sql: include_str!("../migrations/0005_rate_limits.sql") },
+    Migration {
+        version: 6,
+        name: "accounts_events_outbox",
+        sql: include_str!("../migrations/0006_accounts_events_outbox.sql"),
+    },
 ];
 
 /// Held until the end of the transaction by whoever migrates: "Doorward" in ASCII. The wait for it, and a
@@ -78,7 +83,8 @@ const TABLES: &str = "
     FROM information_schema.columns
     WHERE table_schema = current_schema()
         AND table_name IN (
-            'schema_migrations', 'users', 'sessions', 'endings', 'probes', 'housekeeping', 'rate_limits', 'unfinished_copy'
+            'schema_migrations', 'users', 'sessions', 'endings', 'probes', 'housekeeping', 'rate_limits', 'events', 'outbox',
+            'unfinished_copy'
         )
     GROUP BY table_name";
 
@@ -200,7 +206,7 @@ async fn history(client: &impl GenericClient) -> Result<Vec<(u32, Vec<u8>)>, Ope
 mod tests {
     use super::*;
     use crate::cluster::{Fresh, connect};
-    use crate::{endings, housekeeping, limits, sessions, users};
+    use crate::{accounts, endings, housekeeping, limits, outbox, records, sessions, users};
 
     #[test]
     fn released_migrations_are_frozen() {
@@ -210,6 +216,7 @@ mod tests {
             ("0001_users_and_sessions", "7450189e8a84a9a94d1f393331f35603b31fb0df6a9ac304dc3b23aeef276cef"),
             ("0002_endings_by_subject", "056d3b6970ddb7d8626212caf36ab9914b6d6265f060b509283f79afb130d008"),
             ("0005_rate_limits", "15e07f49f00e9a6fe996b5c3a010538d047432a01a95fd5c153ab8e8daf9e45e"),
+            ("0006_accounts_events_outbox", "d7ec22224c91f2f79af5759fa63a5af4db59f4b6c060ddc2a8e28b8c1855ac2c"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
@@ -219,10 +226,17 @@ mod tests {
         let fresh = Fresh::create().await;
         migrate(fresh.url()).await.unwrap();
         let client = connect(fresh.url()).await;
-        for statement in
-            [users::STATEMENTS, sessions::STATEMENTS, endings::STATEMENTS, housekeeping::STATEMENTS, limits::STATEMENTS]
-                .concat()
-        {
+        let statements = [
+            users::STATEMENTS,
+            accounts::STATEMENTS,
+            sessions::STATEMENTS,
+            endings::STATEMENTS,
+            records::STATEMENTS,
+            outbox::STATEMENTS,
+            housekeeping::STATEMENTS,
+            limits::STATEMENTS,
+        ];
+        for statement in statements.concat() {
             let prepared = client.prepare(statement.sql).await;
             let prepared = prepared.unwrap_or_else(|error| panic!("{}: {error:?}", statement.sql));
             assert_eq!(prepared.params(), statement.types, "{}", statement.sql);

@@ -1,78 +1,143 @@
 //! Sessions: one row each, rewritten in place.
 
+use doorward::account::Record;
 use doorward::clock::Timestamp;
-use doorward::session::{Decision, EndReason, NewSession, RotationAttempt, Session, SessionId, decide};
-use doorward::store::{Rotation, SessionOpening, VerifiedLogin};
+use doorward::password::PasswordHash;
+use doorward::session::{Decision, EndReason, NewSession, RefreshRules, RotationAttempt, Session, SessionId, decide};
+use doorward::store::{Rotation, SESSIONS_AT_ONCE, SessionOpening, VerifiedLogin};
 use doorward::token::refresh::{SecretHash, SessionHandle};
-use doorward::user::CredentialVersion;
+use doorward::user::{CredentialVersion, UserId};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::connection::in_transaction;
 use crate::error::Fault;
+use crate::records::{RecordColumns, record_types, with_record};
 use crate::rows;
 use crate::statement::{Connection, Statement, Value};
+use crate::transaction::{Step, in_transaction};
 use crate::users::UPDATE_PASSWORD_HASH;
 
 /// The account is locked against a deactivation that would not see the new session.
 const OPEN: Statement = Statement {
-    sql: "
+    sql: concat!(
+        "
     WITH login AS (
-        SELECT id, role, is_active, credential_version FROM users WHERE id = $1 FOR NO KEY UPDATE
+        SELECT id, role, is_active, credential_version FROM users WHERE id = $14 FOR NO KEY UPDATE
     ), opened AS (
-        INSERT INTO sessions (handle, id, user_id, created_at, current_hash, issued_at, expires_at)
-        SELECT $3::bytea, $4::uuid, login.id, $5::bigint, $6::bytea, $5::bigint, $7::bigint
-        FROM login WHERE is_active AND credential_version = $2
-    )
-    SELECT role, is_active, credential_version FROM login",
-    types: &[Type::INT8, Type::INT8, Type::BYTEA, Type::UUID, Type::INT8, Type::BYTEA, Type::INT8],
+        INSERT INTO sessions
+            (handle, id, user_id, created_at, authenticated_at, current_hash, issued_at, expires_at, device, address)
+        SELECT $16::bytea, $17::uuid, login.id, $18::bigint, $18, $19::bytea, $18, $20::bigint, $21::text, $22::bytea
+        FROM login WHERE is_active AND credential_version = $15
+        RETURNING user_id, id
+    ), ",
+        with_record!("SELECT user_id, id FROM opened"),
+        "
+    SELECT role, is_active, credential_version FROM login"
+    ),
+    types: record_types![
+        Type::INT8,
+        Type::INT8,
+        Type::BYTEA,
+        Type::UUID,
+        Type::INT8,
+        Type::BYTEA,
+        Type::INT8,
+        Type::TEXT,
+        Type::BYTEA,
+    ],
 };
 
+/// Sessions from before there was such a moment were begun with a password.
+macro_rules! session_columns {
+    () => {
+        "handle, sessions.id, user_id, sessions.created_at, current_hash, issued_at, expires_at,
+           spent_hash, spent_at, sealed_successor, ended_at, ended_reason, device, address,
+           coalesce(authenticated_at, sessions.created_at) AS authenticated_at"
+    };
+}
+
 const FIND: Statement = Statement {
-    sql: "
-    SELECT handle, sessions.id, user_id, sessions.created_at, current_hash, issued_at, expires_at,
-           spent_hash, spent_at, sealed_successor, ended_at, ended_reason, role, is_active
-    FROM sessions JOIN users ON users.id = user_id WHERE handle = $1",
+    sql: concat!(
+        "
+    SELECT ",
+        session_columns!(),
+        ", role, is_active
+    FROM sessions JOIN users ON users.id = user_id WHERE handle = $1"
+    ),
     types: &[Type::BYTEA],
 };
 
-/// The step that `decide` comes to when nothing is the matter, tried before anything is looked at.
+const FIND_OF_USER: Statement = Statement {
+    sql: concat!("SELECT ", session_columns!(), " FROM sessions WHERE user_id = $1 AND id = $2"),
+    types: &[Type::INT8, Type::UUID],
+};
+
+const LIST: Statement = Statement {
+    sql: concat!(
+        "
+    SELECT ",
+        session_columns!(),
+        "
+    FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2
+    ORDER BY issued_at DESC, id LIMIT $3"
+    ),
+    types: &[Type::INT8, Type::INT8, Type::INT8],
+};
+
+/// The step that `decide` comes to when nothing is the matter, tried before anything is looked at. `$8` is how long a
+/// session lives at most, if there is a bound.
 const ROTATE_GOOD: Statement = Statement {
     sql: "
     UPDATE sessions
-    SET current_hash = $3, issued_at = $4, expires_at = $5, spent_hash = $2, spent_at = $4, sealed_successor = $6
+    SET current_hash = $3, issued_at = $4, expires_at = least($5, sessions.created_at + $8), spent_hash = $2,
+        spent_at = $4, sealed_successor = $6, address = coalesce($7, address)
     FROM users
     WHERE handle = $1 AND current_hash = $2 AND ended_at IS NULL AND expires_at > $4
         AND users.id = user_id AND users.is_active
     RETURNING sessions.id, user_id, role",
-    types: &[Type::BYTEA, Type::BYTEA, Type::BYTEA, Type::INT8, Type::INT8, Type::BYTEA],
+    types: &[Type::BYTEA, Type::BYTEA, Type::BYTEA, Type::INT8, Type::INT8, Type::BYTEA, Type::BYTEA, Type::INT8],
 };
 
 const ROTATE: Statement = Statement {
     sql: "
     UPDATE sessions
-    SET current_hash = $3, issued_at = $4, expires_at = $5, spent_hash = $6, spent_at = $7, sealed_successor = $8
+    SET current_hash = $3, issued_at = $4, expires_at = $5, spent_hash = $6, spent_at = $7, sealed_successor = $8,
+        address = $9
     WHERE handle = $1 AND current_hash = $2 AND ended_at IS NULL",
-    types: &[Type::BYTEA, Type::BYTEA, Type::BYTEA, Type::INT8, Type::INT8, Type::BYTEA, Type::INT8, Type::BYTEA],
+    types: &[
+        Type::BYTEA,
+        Type::BYTEA,
+        Type::BYTEA,
+        Type::INT8,
+        Type::INT8,
+        Type::BYTEA,
+        Type::INT8,
+        Type::BYTEA,
+        Type::BYTEA,
+    ],
 };
 
 /// An expired session's access tokens are long dead: nothing to remember.
 const END: Statement = Statement {
-    sql: "
+    sql: concat!(
+        "
     WITH ended AS (
-        UPDATE sessions SET ended_at = $2, ended_reason = $3
-        WHERE handle = $1 AND ended_at IS NULL AND ($4::bytea IS NULL OR current_hash = $4)
-        RETURNING id
+        UPDATE sessions SET ended_at = $15, ended_reason = $16
+        WHERE handle = $14 AND ended_at IS NULL AND ($17::bytea IS NULL OR current_hash = $17)
+        RETURNING id, user_id
     ), recorded AS (
         INSERT INTO endings (at, kind, session_id)
-        SELECT $2::bigint, 'session', id FROM ended WHERE $3::text <> 'expired'
-    )
-    SELECT id FROM ended",
-    types: &[Type::BYTEA, Type::INT8, Type::TEXT, Type::BYTEA],
+        SELECT $15::bigint, 'session', id FROM ended WHERE $16::text <> 'expired'
+    ), ",
+        with_record!("SELECT user_id, id FROM ended"),
+        "
+    SELECT id, user_id FROM ended"
+    ),
+    types: record_types![Type::BYTEA, Type::INT8, Type::TEXT, Type::BYTEA],
 };
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[Statement] = &[OPEN, FIND, ROTATE_GOOD, ROTATE, END];
+pub(crate) const STATEMENTS: &[Statement] = &[OPEN, FIND, FIND_OF_USER, LIST, ROTATE_GOOD, ROTATE, END];
 
 /// How often a session may change between the look at it and the step that was decided on.
 const LOOKS: usize = 16;
@@ -81,24 +146,21 @@ pub(crate) async fn open(
     connection: Connection,
     login: &VerifiedLogin,
     new: &NewSession,
+    record: &Record,
 ) -> Result<SessionOpening, Fault> {
-    let open = async {
-        let (id, version) = (login.user_id.value(), login.version.0);
-        let (handle, current) = (&new.handle.as_bytes()[..], &new.current.as_bytes()[..]);
-        let (created_at, expires_at) = (new.created_at.micros(), new.expires_at.micros());
-        let values: [Value<'_>; 7] = [&id, &version, &handle, new.id.as_uuid(), &created_at, &current, &expires_at];
-        connection.query_opt(&OPEN, &values).await
-    };
-    let row = match &login.upgraded_hash {
-        None => open.await?,
+    let (id, version) = (login.user_id.value(), login.version.0);
+    let (handle, current) = (&new.handle.as_bytes()[..], &new.current.as_bytes()[..]);
+    let (created_at, expires_at) = (new.created_at.micros(), new.expires_at.micros());
+    let (record, address) = (RecordColumns::of(record), new.address.map(rows::octets));
+    let values: [Value<'_>; 9] =
+        [&id, &version, &handle, new.id.as_uuid(), &created_at, &current, &expires_at, &new.device, &address];
+    let values = record.and(&values);
+    let row = match login.upgraded_hash.as_ref().map(PasswordHash::as_str) {
+        None => connection.query_opt(&OPEN, &values).await?,
         Some(hash) => {
-            // Asked for beforehand, so that the transaction is sent in one go.
-            connection.prepare(&OPEN).await?;
-            connection.prepare(&UPDATE_PASSWORD_HASH).await?;
-            let (id, version, hash) = (login.user_id.value(), login.version.0, hash.as_str());
-            let values: [Value<'_>; 3] = [&id, &version, &hash];
-            let upgrade = connection.execute(&UPDATE_PASSWORD_HASH, &values);
-            in_transaction(&connection, open, upgrade).await?.0
+            let upgrade: [Value<'_>; 3] = [&id, &version, &hash];
+            let steps = [Step::new(&OPEN, values), Step::new(&UPDATE_PASSWORD_HASH, upgrade)];
+            in_transaction(&connection, &steps).await?.swap_remove(0).pop()
         }
     };
     row.map_or(Ok(SessionOpening::CredentialChanged), |row| opening(&row, login.version))
@@ -123,18 +185,39 @@ pub(crate) async fn end(
     connection: Connection,
     handle: SessionHandle,
     reason: EndReason,
+    record: &Record,
     now: Timestamp,
-) -> Result<Option<SessionId>, Fault> {
-    end_if(&connection, handle, None, reason, now).await
+) -> Result<Option<(SessionId, UserId)>, Fault> {
+    end_if(&connection, (handle, None), reason, record, now).await
+}
+
+pub(crate) async fn list(connection: Connection, user: UserId, now: Timestamp) -> Result<Vec<Session>, Fault> {
+    let limit = i64::try_from(SESSIONS_AT_ONCE).unwrap_or(i64::MAX);
+    let rows = connection.query(&LIST, &[&user.value(), &now.micros(), &limit]).await?;
+    rows.iter().map(rows::session).collect()
+}
+
+pub(crate) async fn find_of_user(
+    connection: Connection,
+    user: UserId,
+    session: SessionId,
+) -> Result<Option<Session>, Fault> {
+    let row = connection.query_opt(&FIND_OF_USER, &[&user.value(), session.as_uuid()]).await?;
+    row.as_ref().map(rows::session).transpose()
 }
 
 /// `None` unless `decide` would say [`Decision::Rotate`]. That both agree is tested row by row.
 async fn rotate_good(connection: &Connection, attempt: &RotationAttempt) -> Result<Option<Rotation>, Fault> {
     let (handle, presented) = (&attempt.handle.as_bytes()[..], &attempt.presented.as_bytes()[..]);
     let successor = &attempt.successor.as_bytes()[..];
-    let (now, expires_at) = (attempt.now.micros(), attempt.now.plus(attempt.rules.lifetime).micros());
+    let (now, unused) = (attempt.now.micros(), RefreshRules { absolute: None, ..attempt.rules });
+    let expires_at = unused.expiry(attempt.now, attempt.now).micros();
     let sealed = attempt.sealed_successor.as_ref().map(|sealed| &sealed.as_bytes()[..]);
-    let values: [Value<'_>; 6] = [&handle, &presented, &successor, &now, &expires_at, &sealed];
+    let address = attempt.address.map(rows::octets);
+    let longest = attempt.rules.absolute.map(|absolute| i64::try_from(absolute.as_micros()).unwrap_or(i64::MAX));
+    // The sum with any moment of a session's opening is one of PostgreSQL's integers.
+    let longest = longest.map(|longest| longest.min(i64::MAX / 2));
+    let values: [Value<'_>; 8] = [&handle, &presented, &successor, &now, &expires_at, &sealed, &address, &longest];
     let rotated = |row: Row| {
         let (session, user_id) = (rows::session_id(&row, "id")?, rows::owner(&row)?);
         Ok(Rotation::Rotated { session, user_id, role: rows::role(&row)? })
@@ -172,11 +255,13 @@ async fn try_to_rotate(
         Decision::Repeat(sealed_successor) => Some(Rotation::Repeated { session: id, user_id, role, sealed_successor }),
         // A spent token stays one, whatever happens to its session meanwhile.
         Decision::End(EndReason::Reuse) => {
-            let ended = end_if(connection, attempt.handle, None, EndReason::Reuse, attempt.now).await?;
-            ended.map(|session| Rotation::Reused { session, user_id })
+            let (session, record) = ((attempt.handle, None), &attempt.on_reuse);
+            let ended = end_if(connection, session, EndReason::Reuse, record, attempt.now).await?;
+            ended.map(|(session, user_id)| Rotation::Reused { session, user_id })
         }
         Decision::End(reason) => {
-            let ended = end_if(connection, attempt.handle, Some(session.current), reason, attempt.now).await?;
+            let seen = (attempt.handle, Some(session.current));
+            let ended = end_if(connection, seen, reason, &Record::default(), attempt.now).await?;
             ended.map(|_| Rotation::Invalid)
         }
         Decision::RefuseInactive => Some(Rotation::UserInactive),
@@ -192,22 +277,25 @@ async fn update(connection: &Connection, seen: SecretHash, next: &Session) -> Re
     let sealed = spent.and_then(|spent| spent.sealed_successor.as_ref()).map(|sealed| &sealed.as_bytes()[..]);
     let (handle, seen, current) = (&next.handle.as_bytes()[..], &seen.as_bytes()[..], &next.current.as_bytes()[..]);
     let (issued_at, expires_at) = (next.issued_at.micros(), next.expires_at.micros());
-    let values: [Value<'_>; 8] = [&handle, &seen, &current, &issued_at, &expires_at, &spent_hash, &spent_at, &sealed];
+    let address = next.address.map(rows::octets);
+    let values: [Value<'_>; 9] =
+        [&handle, &seen, &current, &issued_at, &expires_at, &spent_hash, &spent_at, &sealed, &address];
     Ok(connection.execute(&ROTATE, &values).await? == 1)
 }
 
 /// Ends a session if it lives, and if its token still is the one that was `seen`, when one is given.
 async fn end_if(
     connection: &Connection,
-    handle: SessionHandle,
-    seen: Option<SecretHash>,
+    (handle, seen): (SessionHandle, Option<SecretHash>),
     reason: EndReason,
+    record: &Record,
     now: Timestamp,
-) -> Result<Option<SessionId>, Fault> {
+) -> Result<Option<(SessionId, UserId)>, Fault> {
+    let record = RecordColumns::of(record);
     let seen = seen.as_ref().map(|seen| &seen.as_bytes()[..]);
     let (handle, now) = (&handle.as_bytes()[..], now.micros());
-    let row = connection.query_opt(&END, &[&handle, &now, &reason.as_str(), &seen]).await?;
-    row.map(|row| rows::session_id(&row, "id")).transpose()
+    let row = connection.query_opt(&END, &record.and(&[&handle, &now, &reason.as_str(), &seen])).await?;
+    row.map(|row| Ok((rows::session_id(&row, "id")?, rows::owner(&row)?))).transpose()
 }
 
 fn opening(row: &Row, version: CredentialVersion) -> Result<SessionOpening, Fault> {

@@ -44,6 +44,15 @@ impl Connection {
             let prepared = self.client.prepare_typed_cached(statement.sql, statement.types).await?;
             return Ok(self.client.query(&prepared, values).await?);
         }
+        self.query_unprepared(statement, values).await
+    }
+
+    /// For a statement whose best plan depends on its values: it is planned for these.
+    pub(crate) async fn query_unprepared(
+        &self,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, Fault> {
         Ok(self.client.query_typed(statement.sql, &typed(statement, values)).await?)
     }
 

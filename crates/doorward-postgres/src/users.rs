@@ -1,33 +1,41 @@
-//! Accounts.
+//! Users: made, found and listed.
 
-use doorward::clock::Timestamp;
+use doorward::account::Record;
 use doorward::role::Role;
 use doorward::session::NewSession;
-use doorward::store::{Activation, UserCreation, UserPage, UserQuery};
-use doorward::user::{ActivationDecision, Credential, NewUser, User, UserId, decide_activation};
+use doorward::store::{UserCreation, UserPage, UserQuery};
+use doorward::ticket;
+use doorward::user::{NewUser, User, UserId};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::connection::in_transaction;
 use crate::error::Fault;
+use crate::records::{RecordColumns, record_types, with_record};
 use crate::rows;
 use crate::statement::{Connection, Statement, Value};
 
-/// Without a session `$6` is null and nothing is inserted beside the account.
+/// Without a session `$21` is null and no session is inserted beside the account.
 const CREATE: Statement = Statement {
-    sql: "
+    sql: concat!(
+        "
     WITH created AS (
-        INSERT INTO users (email, email_key, role, password_hash, created_at)
-        VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO users (email, email_key, full_name, role, password_hash, tickets, created_at)
+        VALUES ($14, $15, $16, $17, $18, $19, $20)
         ON CONFLICT (email_key) DO NOTHING
-        RETURNING id, email, email_key, full_name, role, is_active, created_at
+        RETURNING id, email, email_key, full_name, role, is_active, email_verified_at, created_at
     ), opened AS (
-        INSERT INTO sessions (handle, id, user_id, created_at, current_hash, issued_at, expires_at)
-        SELECT $6::bytea, $7::uuid, created.id, $8::bigint, $9::bytea, $8::bigint, $10::bigint
-        FROM created WHERE $6::bytea IS NOT NULL
-    )
-    SELECT id, email, email_key, full_name, role, is_active, created_at FROM created",
-    types: &[
+        INSERT INTO sessions
+            (handle, id, user_id, created_at, authenticated_at, current_hash, issued_at, expires_at, device, address)
+        SELECT $21::bytea, $22::uuid, created.id, $23::bigint, $23, $24::bytea, $23, $25::bigint, $26::text, $27::bytea
+        FROM created WHERE $21::bytea IS NOT NULL
+    ), ",
+        with_record!("SELECT id, $22::uuid FROM created"),
+        "
+    SELECT id, email, email_key, full_name, role, is_active, email_verified_at, created_at FROM created"
+    ),
+    types: record_types![
+        Type::TEXT,
+        Type::TEXT,
         Type::TEXT,
         Type::TEXT,
         Type::TEXT,
@@ -38,20 +46,15 @@ const CREATE: Statement = Statement {
         Type::INT8,
         Type::BYTEA,
         Type::INT8,
+        Type::TEXT,
+        Type::BYTEA,
     ],
 };
 
 const FIND: Statement = Statement {
     sql: "
-    SELECT id, email, email_key, full_name, role, is_active, created_at FROM users WHERE id = $1",
+    SELECT id, email, email_key, full_name, role, is_active, email_verified_at, created_at FROM users WHERE id = $1",
     types: &[Type::INT8],
-};
-
-const FIND_CREDENTIAL: Statement = Statement {
-    sql: "
-    SELECT id, email, email_key, full_name, role, is_active, created_at, password_hash, credential_version
-    FROM users WHERE email_key = $1",
-    types: &[Type::TEXT],
 };
 
 /// On the same conditions as the session that is opened with it.
@@ -61,137 +64,84 @@ pub(crate) const UPDATE_PASSWORD_HASH: Statement = Statement {
     types: &[Type::INT8, Type::INT8, Type::TEXT],
 };
 
-const LOCK: Statement = Statement { sql: "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", types: &[Type::INT8] };
-
-/// The list of what ended is sorted, so that every session is locked before the first ending is recorded.
-const CHANGE_ACTIVE: Statement = Statement {
-    sql: "
-    WITH changed AS (
-        UPDATE users SET is_active = $2 WHERE id = $1 AND is_active <> $2 AND role = $3 RETURNING id
-    ), ended AS (
-        UPDATE sessions SET ended_at = $4, ended_reason = 'deactivated'
-        WHERE NOT $2 AND user_id IN (SELECT id FROM changed) AND ended_at IS NULL
-        RETURNING id
-    ), recorded AS (
-        INSERT INTO endings (at, kind, session_id, user_id)
-        SELECT $4::bigint, kind, session_id, user_id
-        FROM (
-            SELECT 'session' AS kind, id AS session_id, NULL::bigint AS user_id FROM ended
-            UNION ALL
-            SELECT CASE WHEN $2 THEN 'reactivated' ELSE 'deactivated' END, NULL, id FROM changed
-        ) AS news
-        ORDER BY session_id NULLS LAST
-    )
-    SELECT id FROM changed",
-    types: &[Type::INT8, Type::BOOL, Type::TEXT, Type::INT8],
-};
-
-const CHANGE_ROLE: Statement = Statement {
-    sql: "
-    WITH changed AS (
-        UPDATE users SET role = $2 WHERE id = $1 AND role <> $2
-        RETURNING id, email, email_key, full_name, role, is_active, created_at
-    ), recorded AS (
-        INSERT INTO endings (at, kind, user_id, role) SELECT $3::bigint, 'role_changed', id, role FROM changed
-    )
-    SELECT id, email, email_key, full_name, role, is_active, created_at FROM changed",
-    types: &[Type::INT8, Type::TEXT, Type::INT8],
-};
+/// The users that match. The addresses that begin so are a range of an index, where bytes are compared.
+macro_rules! matching {
+    () => {
+        "
+        WHERE ($1::text IS NULL OR role = $1) AND ($2::boolean IS NULL OR is_active = $2)
+            AND ($5::text IS NULL OR email_key >= $5) AND ($6::text IS NULL OR email_key < $6)"
+    };
+}
 
 /// The page and the total are of one moment. A page without users is one row, its `id` null.
 const LIST: Statement = Statement {
-    sql: "
+    sql: concat!(
+        "
     WITH matching AS (
-        SELECT count(*) AS total FROM users
-        WHERE ($1::text IS NULL OR role = $1) AND ($2::boolean IS NULL OR is_active = $2)
+        SELECT count(*) AS total FROM users",
+        matching!(),
+        "
     ), page AS (
-        SELECT id, email, email_key, full_name, role, is_active, created_at FROM users
-        WHERE ($1::text IS NULL OR role = $1) AND ($2::boolean IS NULL OR is_active = $2)
+        SELECT id, email, email_key, full_name, role, is_active, email_verified_at, created_at FROM users",
+        matching!(),
+        "
         ORDER BY id DESC LIMIT $3 OFFSET $4
     )
-    SELECT total, id, email, email_key, full_name, role, is_active, created_at
-    FROM matching LEFT JOIN page ON true ORDER BY id DESC",
-    types: &[Type::TEXT, Type::BOOL, Type::INT8, Type::INT8],
+    SELECT total, id, email, email_key, full_name, role, is_active, email_verified_at, created_at
+    FROM matching LEFT JOIN page ON true ORDER BY id DESC"
+    ),
+    types: &[Type::TEXT, Type::BOOL, Type::INT8, Type::INT8, Type::TEXT, Type::TEXT],
 };
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[Statement] =
-    &[CREATE, FIND, FIND_CREDENTIAL, UPDATE_PASSWORD_HASH, LOCK, CHANGE_ACTIVE, CHANGE_ROLE, LIST];
-
-/// How often an account may change between the look at it and the step that was decided on.
-const LOOKS: usize = 16;
+pub(crate) const STATEMENTS: &[Statement] = &[CREATE, FIND, UPDATE_PASSWORD_HASH, LIST];
 
 pub(crate) async fn create(
     connection: Connection,
     new: &NewUser,
     session: Option<&NewSession>,
+    record: &Record,
 ) -> Result<UserCreation, Fault> {
+    let record = RecordColumns::of(record);
     let (email, email_key) = (new.email.as_str(), new.email.key());
     let (role, password_hash, created_at) = (new.role.as_str(), new.password_hash.as_str(), new.created_at.micros());
-    let values: [Value<'_>; 10] = [
+    let tickets = ticket::to_stored(&new.tickets);
+    let values: [Value<'_>; 14] = [
         &email,
         &email_key,
+        &new.full_name,
         &role,
         &password_hash,
+        &tickets,
         &created_at,
         &session.map(|session| &session.handle.as_bytes()[..]),
         &session.map(|session| session.id.as_uuid()),
         &session.map(|session| session.created_at.micros()),
         &session.map(|session| &session.current.as_bytes()[..]),
         &session.map(|session| session.expires_at.micros()),
+        &session.and_then(|session| session.device.as_deref()),
+        &session.and_then(|session| session.address).map(rows::octets),
     ];
-    let Some(row) = connection.query_opt(&CREATE, &values).await? else { return Ok(UserCreation::AddressTaken) };
-    Ok(UserCreation::Created(rows::user(&row)?))
+    let row = connection.query_opt(&CREATE, &record.and(&values)).await?;
+    row.map_or(Ok(UserCreation::AddressTaken), |row| Ok(UserCreation::Created(rows::user(&row)?)))
 }
 
 pub(crate) async fn find(connection: Connection, id: UserId) -> Result<Option<User>, Fault> {
-    find_on(&connection, id).await
+    connection.query_opt(&FIND, &[&id.value()]).await?.as_ref().map(rows::user).transpose()
 }
 
-pub(crate) async fn find_credential(connection: Connection, email_key: &str) -> Result<Option<Credential>, Fault> {
-    connection.query_opt(&FIND_CREDENTIAL, &[&email_key]).await?.as_ref().map(rows::credential).transpose()
-}
-
-/// Looks, lets the domain decide, and takes the step if the account still is what was looked at;
-/// otherwise looks again. No lock is held between the two.
-pub(crate) async fn set_active(
-    connection: Connection,
-    id: UserId,
-    active: bool,
-    now: Timestamp,
-) -> Result<Activation, Fault> {
-    for _ in 0..LOOKS {
-        let Some(user) = find_on(&connection, id).await? else { return Ok(Activation::NotFound) };
-        match decide_activation(&user, active) {
-            ActivationDecision::RefuseAdmin => return Ok(Activation::RefusedAdmin),
-            ActivationDecision::Keep => return Ok(Activation::Done(user)),
-            ActivationDecision::Change => {}
-        }
-        if change_active(&connection, &user, active, now).await? {
-            return Ok(Activation::Done(User { is_active: active, ..user }));
-        }
-    }
-    Err(Fault::Contended)
-}
-
-pub(crate) async fn set_role(
-    connection: Connection,
-    id: UserId,
-    role: Role,
-    now: Timestamp,
-) -> Result<Option<User>, Fault> {
-    match connection.query_opt(&CHANGE_ROLE, &[&id.value(), &role.as_str(), &now.micros()]).await? {
-        Some(row) => Ok(Some(rows::user(&row)?)),
-        // Nobody, or somebody who has that role.
-        None => find_on(&connection, id).await,
-    }
-}
-
-pub(crate) async fn list(connection: Connection, query: UserQuery) -> Result<UserPage, Fault> {
+pub(crate) async fn list(connection: Connection, query: &UserQuery) -> Result<UserPage, Fault> {
     // Past the range of PostgreSQL's integers there is no row either.
     let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
     let (role, limit) = (query.role.map(Role::as_str), i64::from(query.limit));
-    let rows = connection.query(&LIST, &[&role, &query.is_active, &limit, &offset]).await?;
+    let from = query.email_prefix.as_deref();
+    if from.is_some_and(|from| from.contains('\0')) {
+        // PostgreSQL's texts have none, and so has no address.
+        return Ok(UserPage { users: Vec::new(), total: 0 });
+    }
+    let to = from.and_then(end_of_prefix);
+    let values: [Value<'_>; 6] = [&role, &query.is_active, &limit, &offset, &from, &to];
+    let rows = connection.query_unprepared(&LIST, &values).await?;
     let first = rows.first().ok_or(Fault::Unreadable("page of users"))?;
     let total: i64 = first.try_get("total")?;
     let is_user = |row: &&Row| !matches!(row.try_get::<_, Option<i64>>("id"), Ok(None));
@@ -199,21 +149,36 @@ pub(crate) async fn list(connection: Connection, query: UserQuery) -> Result<Use
     Ok(UserPage { users, total: total.unsigned_abs() })
 }
 
-async fn find_on(connection: &Connection, id: UserId) -> Result<Option<User>, Fault> {
-    connection.query_opt(&FIND, &[&id.value()]).await?.as_ref().map(rows::user).transpose()
+/// The first text after all that begin with `prefix`; `None` when there is none.
+fn end_of_prefix(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        // Code points are compared as their bytes are; those in the middle that no text has are passed over.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
 }
 
-/// Whether the account still had the role and state of `seen`, and now is switched.
-///
-/// The account is locked by a statement of its own: the one after it then sees every session that was
-/// opened by somebody who held the lock before.
-async fn change_active(connection: &Connection, seen: &User, active: bool, now: Timestamp) -> Result<bool, Fault> {
-    let (id, role, now) = (seen.id.value(), seen.role.as_str(), now.micros());
-    let (locked, changing): ([Value<'_>; 1], [Value<'_>; 4]) = ([&id], [&id, &active, &role, &now]);
-    // Asked for beforehand, so that the transaction is sent in one go.
-    connection.prepare(&LOCK).await?;
-    connection.prepare(&CHANGE_ACTIVE).await?;
-    let (lock, change) = (connection.query_opt(&LOCK, &locked), connection.query_opt(&CHANGE_ACTIVE, &changing));
-    let (_, changed) = in_transaction(connection, lock, change).await?;
-    Ok(changed.is_some())
+#[cfg(test)]
+mod tests {
+    use super::end_of_prefix;
+
+    #[test]
+    fn a_prefix_ends_before_the_next_text_of_its_length() {
+        let ends = [
+            ("ada", Some("adb")),
+            ("", None),
+            ("z", Some("{")),
+            ("a\u{7f}", Some("a\u{80}")),
+            ("\u{d7ff}", Some("\u{e000}")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}", None),
+        ];
+        for (prefix, end) in ends {
+            assert_eq!(end_of_prefix(prefix).as_deref(), end, "{prefix:?}");
+        }
+    }
 }

@@ -4,8 +4,10 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use doorward::account::Amendment;
 use doorward::store::Rotation;
-use doorward::{Role, Store, StoreError};
+use doorward::testing::amending::{set_active, set_role};
+use doorward::{Account, Role, Store, StoreError, User};
 use doorward_postgres::{PostgresOptions, PostgresStore};
 
 use crate::cluster::{Fresh, connect};
@@ -31,16 +33,17 @@ async fn terminated_connections_are_replaced() {
 #[tokio::test]
 async fn a_statement_has_its_time() {
     let database = Fresh::create().await;
-    let statement_timeout = Duration::from_millis(100);
+    let statement_timeout = Duration::from_millis(500);
     let store = open_with(&database, PostgresOptions { statement_timeout, ..PostgresOptions::default() }).await;
     let (ada, _) = register(&store, "ada").await;
     let somebody = connect(database.url()).await;
     somebody.batch_execute("BEGIN; SELECT id FROM users FOR UPDATE").await.unwrap();
-    assert!(is_unavailable(&store.set_role(ada.id, Role::Admin, START).await));
-    assert!(is_unavailable(&store.set_active(ada.id, false, START).await));
+    let before = store.find_account(ada.id).await.unwrap().unwrap();
+    let after = Account { user: User { is_active: false, ..ada.clone() }, ..before.clone() };
+    assert!(is_unavailable(&store.amend_account(Amendment::new(&before, after, START)).await));
     somebody.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(store.find_user(ada.id).await.unwrap(), Some(ada.clone()));
-    assert_eq!(store.set_role(ada.id, Role::Admin, START).await.unwrap().unwrap().role, Role::Admin);
+    assert_eq!(store.find_account(ada.id).await.unwrap(), Some(before));
+    assert_eq!(set_role(&store, ada.id, Role::Admin, START).await.unwrap().role, Role::Admin);
 }
 
 #[tokio::test]
@@ -53,7 +56,7 @@ async fn more_than_there_are_connections_is_overload() {
     let somebody = connect(database.url()).await;
     somebody.batch_execute("BEGIN; SELECT id FROM users FOR UPDATE").await.unwrap();
     let (node, id) = (Arc::clone(&store), ada.id);
-    let waiting = tokio::spawn(async move { node.set_role(id, Role::Admin, START).await.unwrap() });
+    let waiting = tokio::spawn(async move { set_role(&*node, id, Role::Admin, START).await });
     until_waiting(&connect(database.url()).await, 1).await;
     assert!(matches!(store.find_user(ada.id).await, Err(StoreError::Overloaded)));
     somebody.batch_execute("COMMIT").await.unwrap();
@@ -70,7 +73,7 @@ async fn a_caller_who_gives_up_leaves_nothing_half_done() {
     somebody.batch_execute("BEGIN; SELECT id FROM users FOR UPDATE").await.unwrap();
     let observer = connect(database.url()).await;
     tokio::select! {
-        outcome = store.set_active(ada.id, false, START) => panic!("{outcome:?}"),
+        outcome = set_active(&store, ada.id, false, START) => panic!("{outcome:?}"),
         () = until_waiting(&observer, 1) => {}
     }
     somebody.batch_execute("COMMIT").await.unwrap();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use doorward::revocation::EndingPosition;
 use doorward::session::EndReason;
+use doorward::testing::amending::{no_record, set_active, set_role};
 use doorward::{Role, Store};
 use doorward_postgres::{PostgresOptions, PostgresStore};
 use tokio::time::{sleep, timeout};
@@ -46,11 +47,11 @@ async fn each_kind_of_ending_is_told_to_the_other_node_and_not_to_oneself() {
     };
     present(&here, &first, Duration::ZERO).await;
     is_heard().await;
-    here.end_session(hers.handle(), EndReason::Logout, START).await.unwrap().unwrap();
+    here.end_session(hers.handle(), EndReason::Logout, no_record(), START).await.unwrap().unwrap();
     is_heard().await;
-    here.set_active(ada.id, false, START).await.unwrap();
+    set_active(&here, ada.id, false, START).await.unwrap();
     is_heard().await;
-    here.set_role(ada.id, Role::Admin, START).await.unwrap();
+    set_role(&here, ada.id, Role::Admin, START).await.unwrap();
     is_heard().await;
     assert_eq!(here.ending_hints(), 1);
     assert_eq!(there.endings_after(EndingPosition::default()).await.unwrap().0.len(), 4);
@@ -61,18 +62,19 @@ async fn a_cut_listener_comes_back_and_counts_as_news() {
     let database = Fresh::create().await;
     let (here, there) = (open(&database).await, open(&database).await);
     let (ada, _) = register(&here, "ada").await;
+    let (bob, _) = register(&here, "bob").await;
     let observer = connect(database.url()).await;
     until(async || count(&observer, LISTENING).await == 2).await;
     until(async || there.ending_hints() == 1).await;
     let cut = LISTENING.replace("count(*)", "count(pg_terminate_backend(pid))");
     assert_eq!(count(&observer, &cut).await, 2);
     // Unheard: the endings are there all the same.
-    here.set_role(ada.id, Role::Admin, START).await.unwrap();
+    set_role(&here, ada.id, Role::Admin, START).await.unwrap();
     assert_eq!(there.endings_after(EndingPosition::default()).await.unwrap().0.len(), 1);
     until(async || there.ending_hints() > 1).await;
     until(async || count(&observer, LISTENING).await == 2).await;
     let heard = there.ending_hints();
-    here.set_role(ada.id, Role::User, START).await.unwrap();
+    set_role(&here, bob.id, Role::Admin, START).await.unwrap();
     until(async || there.ending_hints() > heard).await;
 }
 
@@ -86,7 +88,7 @@ async fn a_closed_store_listens_no_more_and_one_that_need_not_never_does() {
     until(async || count(&observer, LISTENING).await == 0).await;
     let quiet = open_with(&database, PostgresOptions { listen: false, ..PostgresOptions::default() }).await;
     let (ada, _) = register(&quiet, "ada").await;
-    quiet.set_role(ada.id, Role::Admin, START).await.unwrap();
+    set_role(&quiet, ada.id, Role::Admin, START).await.unwrap();
     assert_eq!((count(&observer, LISTENING).await, quiet.ending_hints()), (0, 0));
 }
 
@@ -96,13 +98,14 @@ async fn behind_a_pooler_nobody_listens() {
     let pooled = PostgresStore::open(&pooled(&database), PostgresOptions::default()).await.unwrap();
     let direct = open(&database).await;
     let (ada, _) = register(&pooled, "ada").await;
+    let (bob, _) = register(&pooled, "bob").await;
     let observer = connect(database.url()).await;
     until(async || count(&observer, LISTENING).await == 1).await;
     let others = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = 'doorward'";
     // Its looking for a pooler comes to an end: a client that listens holds on to the pooler.
-    pooled.set_role(ada.id, Role::Admin, START).await.unwrap();
-    direct.set_role(ada.id, Role::User, START).await.unwrap();
+    set_role(&pooled, ada.id, Role::Admin, START).await.unwrap();
+    set_role(&direct, bob.id, Role::Admin, START).await.unwrap();
     assert!(count(&observer, others).await > 0);
     assert_eq!((pooled.ending_hints(), count(&observer, LISTENING).await), (0, 1));
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failures are panics")]
 
 mod agreement;
+mod amending;
 mod cluster;
 mod contract;
 mod failing;

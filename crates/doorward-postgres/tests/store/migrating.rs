@@ -12,7 +12,10 @@ async fn pending_migrations_are_told_without_touching_anything() {
     let database = Fresh::create().await;
     let pending = pending_migrations(database.url()).await.unwrap();
     let names: Vec<_> = pending.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["0001_users_and_sessions", "0002_endings_by_subject", "0005_rate_limits"]);
+    assert_eq!(
+        names,
+        ["0001_users_and_sessions", "0002_endings_by_subject", "0005_rate_limits", "0006_accounts_events_outbox"]
+    );
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
     assert_eq!(count(&connect(database.url()).await, tables).await, 0);
     assert_eq!(migrate(database.url()).await.unwrap(), pending);
@@ -25,7 +28,7 @@ async fn without_leave_to_migrate_only_a_current_database_is_opened() {
     let database = Fresh::create().await;
     let open = || PostgresStore::open(database.url(), PostgresOptions { migrate: false, ..PostgresOptions::default() });
     let error = open().await.unwrap_err();
-    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 3 }), "{error:?}");
+    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 4 }), "{error:?}");
     migrate(database.url()).await.unwrap();
     open().await.unwrap().check().await.unwrap();
 }
@@ -94,6 +97,6 @@ async fn many_openings_at_once_migrate_once() {
         let url = database.url().to_owned();
         migrations.spawn(async move { migrate(&url).await.unwrap().len() });
     }
-    assert_eq!(migrations.join_all().await.into_iter().sum::<usize>(), 3);
+    assert_eq!(migrations.join_all().await.into_iter().sum::<usize>(), 4);
     open(&database).await.check().await.unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use doorward::testing::amending::{set_active, set_role};
 use doorward::{Role, Store};
 use doorward_postgres::{PostgresOptions, PostgresStore};
 use tokio::task::JoinSet;
@@ -32,6 +33,8 @@ async fn whoever_shares_servers_meets_nothing_of_another() {
     let database = Fresh::create().await;
     let url = pooled(&database);
     let store = Arc::new(PostgresStore::open(&url, PostgresOptions::default()).await.unwrap());
+    let (root, _) = register(&store, "root").await;
+    set_role(&*store, root.id, Role::Admin, START).await.unwrap();
     let mut everybody = JoinSet::new();
     for index in 0..32 {
         let store = Arc::clone(&store);
@@ -39,10 +42,10 @@ async fn whoever_shares_servers_meets_nothing_of_another() {
             let (user, _) = register(&store, &format!("u{index}")).await;
             for turn in 0..8 {
                 let role = if turn % 2 == 0 { Role::Admin } else { Role::User };
-                assert_eq!(store.set_role(user.id, role, START).await.unwrap().unwrap().role, role);
+                assert_eq!(set_role(&*store, user.id, role, START).await.unwrap().role, role);
                 assert_eq!(store.find_user(user.id).await.unwrap().unwrap().role, role);
             }
-            store.set_active(user.id, false, START).await.unwrap();
+            set_active(&*store, user.id, false, START).await.unwrap();
         });
     }
     everybody.join_all().await;

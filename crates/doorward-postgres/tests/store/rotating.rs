@@ -1,11 +1,13 @@
 //! The statement that rotates a good token without a look, held to the domain's `decide` on every kind of row.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use doorward::Store;
 use doorward::clock::Timestamp;
 use doorward::session::{Decision, EndReason, Ended, RefreshRules, RotationAttempt, Session, SpentToken, decide};
 use doorward::store::Rotation;
+use doorward::testing::amending::no_record;
 use doorward::token::refresh::RefreshToken;
 use doorward::user::UserId;
 use tokio_postgres::Client;
@@ -13,15 +15,16 @@ use tokio_postgres::Client;
 use crate::cluster::{Fresh, connect};
 use crate::story::{START, WEEK, new_session, open, register};
 
-type Columns = (Vec<u8>, i64, i64, Option<Vec<u8>>, Option<i64>, Option<Vec<u8>>, Option<i64>, Option<String>);
+type Columns =
+    (Vec<u8>, i64, i64, Option<Vec<u8>>, Option<i64>, Option<Vec<u8>>, Option<i64>, Option<String>, Option<Vec<u8>>);
 
 const INSERT: &str = "
     INSERT INTO sessions (handle, id, user_id, created_at, current_hash, issued_at, expires_at,
-                          spent_hash, spent_at, sealed_successor, ended_at, ended_reason)
-    VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11)";
+                          spent_hash, spent_at, sealed_successor, ended_at, ended_reason, address)
+    VALUES ($1, $2, $3, $12, $4, $5, $6, $7, $8, $9, $10, $11, $13)";
 
 const READ: &str = "
-    SELECT current_hash, issued_at, expires_at, spent_hash, spent_at, sealed_successor, ended_at, ended_reason
+    SELECT current_hash, issued_at, expires_at, spent_hash, spent_at, sealed_successor, ended_at, ended_reason, address
     FROM sessions WHERE handle = $1";
 
 #[tokio::test]
@@ -65,12 +68,18 @@ fn cases(active: UserId, inactive: UserId) -> Vec<(Session, RotationAttempt, boo
     let mut cases = Vec::new();
     let ends = [None].into_iter().chain(EndReason::ALL.map(Some));
     for end in ends {
-        for is_active in [true, false] {
+        for (index, is_active) in [true, false, true, false].into_iter().enumerate() {
             for expires_in in [-1, 0, 1] {
                 for presented in 0..3 {
                     for grace in [0, 30] {
                         let user = if is_active { active } else { inactive };
-                        let (session, attempt) = case((user, end), expires_in, presented, grace);
+                        let (session, mut attempt) = case((user, end), expires_in, presented, grace);
+                        if index > 1 {
+                            // Bounds that are shorter than the refresh token's life, and no address.
+                            let (idle, absolute) = (Some(WEEK / 7), (grace == 0).then_some(WEEK / 14));
+                            attempt.rules = RefreshRules { idle, absolute, ..attempt.rules };
+                            attempt.address = None;
+                        }
                         cases.push((session, attempt, is_active));
                     }
                 }
@@ -110,7 +119,9 @@ fn case(
         successor: successor.hash(),
         sealed_successor: (grace > 0).then(|| token.seal(&successor)),
         now,
-        rules: RefreshRules { lifetime: WEEK, reuse_grace: Duration::from_secs(grace) },
+        address: Some("2001:db8::9".parse().unwrap()),
+        on_reuse: no_record(),
+        rules: RefreshRules { lifetime: WEEK, reuse_grace: Duration::from_secs(grace), ..RefreshRules::default() },
     };
     (session, attempt)
 }
@@ -130,11 +141,15 @@ fn columns(session: &Session) -> Columns {
         spent.and_then(|spent| spent.sealed_successor.as_ref()).map(|sealed| sealed.as_bytes().to_vec()),
         session.ended.map(|ended| ended.at.micros()),
         session.ended.map(|ended| ended.reason.as_str().to_owned()),
+        session.address.map(|address| match address {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        }),
     )
 }
 
 async fn insert(client: &Client, session: &Session) {
-    let (current, issued, expires, spent, spent_at, sealed, ended, reason) = columns(session);
+    let (current, issued, expires, spent, spent_at, sealed, ended, reason, address) = columns(session);
     let (handle, user) = (session.handle.as_bytes().to_vec(), session.user_id.value());
     client
         .execute(
@@ -151,6 +166,8 @@ async fn insert(client: &Client, session: &Session) {
                 &sealed,
                 &ended,
                 &reason,
+                &session.created_at.micros(),
+                &address,
             ],
         )
         .await
@@ -159,5 +176,5 @@ async fn insert(client: &Client, session: &Session) {
 
 async fn read(client: &Client, session: &Session) -> Columns {
     let row = client.query_one(READ, &[&session.handle.as_bytes().to_vec()]).await.unwrap();
-    (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4), row.get(5), row.get(6), row.get(7))
+    (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4), row.get(5), row.get(6), row.get(7), row.get(8))
 }

@@ -7,6 +7,7 @@ use doorward::email::EmailAddress;
 use doorward::password::PasswordHash;
 use doorward::session::{NewSession, RefreshRules, RotationAttempt, SessionId};
 use doorward::store::{Rotation, StoreResult, UserCreation};
+use doorward::testing::amending::no_record;
 use doorward::token::refresh::{RefreshToken, generate_refresh_token};
 use doorward::user::{NewUser, User};
 use doorward::{Role, Store, StoreError};
@@ -30,7 +31,9 @@ pub(crate) fn new_user(name: &str) -> NewUser {
     NewUser {
         email: EmailAddress::parse(&format!("{name}@example.com")).unwrap(),
         password_hash: PasswordHash::from_stored("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$dGFn"),
+        full_name: None,
         role: Role::User,
+        tickets: Vec::new(),
         created_at: START,
     }
 }
@@ -43,13 +46,15 @@ pub(crate) fn new_session() -> (NewSession, RefreshToken) {
         current: token.hash(),
         created_at: START,
         expires_at: START.plus(WEEK),
+        device: Some("Firefox on Linux".to_owned()),
+        address: Some([192, 0, 2, 7].into()),
     };
     (session, token)
 }
 
 pub(crate) async fn register(store: &PostgresStore, name: &str) -> (User, RefreshToken) {
     let (session, token) = new_session();
-    match store.create_user(new_user(name), Some(session)).await.unwrap() {
+    match store.create_user(new_user(name), Some(session), no_record()).await.unwrap() {
         UserCreation::Created(user) => (user, token),
         UserCreation::AddressTaken => panic!("the address is taken"),
     }
@@ -68,7 +73,9 @@ pub(crate) async fn present(
         successor: successor.hash(),
         sealed_successor: (!reuse_grace.is_zero()).then(|| token.seal(&successor)),
         now: START.plus(Duration::from_secs(1)),
-        rules: RefreshRules { lifetime: WEEK, reuse_grace },
+        address: Some([192, 0, 2, 8].into()),
+        on_reuse: no_record(),
+        rules: RefreshRules { lifetime: WEEK, reuse_grace, ..RefreshRules::default() },
     };
     (store.rotate_session(attempt).await.unwrap(), successor)
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use doorward::revocation::{EndingKind, EndingPosition};
 use doorward::session::EndReason;
-use doorward::store::{Activation, Rotation, UserCreation, VerifiedLogin};
+use doorward::store::{Rotation, UserCreation, VerifiedLogin};
+use doorward::testing::amending::{no_record, set_active, set_role};
 use doorward::token::refresh::RefreshToken;
 use doorward::user::CredentialVersion;
 use doorward::{Role, Store};
@@ -66,7 +67,8 @@ async fn one_address_registered_by_many_at_once_is_one_account() {
     let mut registrations = JoinSet::new();
     for index in 0..40 {
         let node = Arc::clone(&nodes[index % 2]);
-        let create = async move { node.create_user(new_user("ada"), Some(new_session().0)).await.unwrap() };
+        let create =
+            async move { node.create_user(new_user("ada"), Some(new_session().0), no_record()).await.unwrap() };
         registrations.spawn(create);
     }
     let outcomes = registrations.join_all().await;
@@ -93,18 +95,19 @@ async fn an_ending_that_commits_late_is_not_passed_by() {
 
     // Ada's ending has its place in the list; its commit is held up.
     let node = Arc::clone(&nodes[0]);
-    let late = tokio::spawn(async move { node.set_role(ada.id, Role::Admin, START).await.unwrap() });
+    let late = tokio::spawn(async move { set_role(&*node, ada.id, Role::Admin, START).await });
     until_waiting(&holder, 1).await;
     let node = Arc::clone(&nodes[1]);
-    let early =
-        tokio::spawn(async move { node.end_session(bobs_token.handle(), EndReason::Logout, START).await.unwrap() });
+    let early = tokio::spawn(async move {
+        node.end_session(bobs_token.handle(), EndReason::Logout, no_record(), START).await.unwrap()
+    });
     while !early.is_finished() && count(&holder, "SELECT count(*) FROM pg_locks WHERE NOT granted").await < 2 {
         tokio::task::yield_now().await;
     }
 
     let (mut seen, position) = nodes[1].endings_after(EndingPosition::default()).await.unwrap();
     holder.batch_execute("SELECT pg_advisory_unlock(1)").await.unwrap();
-    let (admin, ended) = (late.await.unwrap().unwrap(), early.await.unwrap().unwrap());
+    let (admin, ended) = (late.await.unwrap().unwrap(), early.await.unwrap().unwrap().0);
     seen.extend(nodes[1].endings_after(position).await.unwrap().0);
     let seen: Vec<_> = seen.iter().map(|ending| ending.what).collect();
     assert!(seen.contains(&EndingKind::RoleChanged(admin.id, Role::Admin)), "{seen:?}");
@@ -128,11 +131,11 @@ async fn a_deactivation_ends_the_session_that_was_being_opened() {
         .await
         .unwrap();
     let node = Arc::clone(&store);
-    let deactivation = tokio::spawn(async move { node.set_active(ada.id, false, START).await.unwrap() });
+    let deactivation = tokio::spawn(async move { set_active(&*node, ada.id, false, START).await });
     let observer = connect(database.url()).await;
     until_waiting(&observer, 1).await;
     login.batch_execute("COMMIT").await.unwrap();
-    assert!(matches!(deactivation.await.unwrap(), Activation::Done(user) if !user.is_active));
+    assert!(!deactivation.await.unwrap().unwrap().is_active);
     assert_eq!(count(&observer, "SELECT count(*) FROM sessions WHERE ended_at IS NULL").await, 0);
     assert_eq!(count(&observer, "SELECT count(*) FROM endings WHERE kind = 'session'").await, 2);
 }
@@ -145,17 +148,17 @@ async fn a_deactivation_that_waits_for_a_session_holds_up_nobody_elses_ending() 
     let (_, bobs_token) = register(&store, "bob").await;
     let (session, held) = new_session();
     let login = VerifiedLogin { user_id: ada.id, version: CredentialVersion(1), upgraded_hash: None };
-    store.open_session(login, session).await.unwrap();
+    store.open_session(login, session, no_record()).await.unwrap();
     let holder = connect(database.url()).await;
     let hold = "BEGIN; SELECT id FROM sessions WHERE handle = decode('HANDLE', 'hex') FOR UPDATE";
     let handle: String = held.handle().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     holder.batch_execute(&hold.replace("HANDLE", &handle)).await.unwrap();
     let node = Arc::clone(&store);
-    let deactivation = tokio::spawn(async move { node.set_active(ada.id, false, START).await.unwrap() });
+    let deactivation = tokio::spawn(async move { set_active(&*node, ada.id, false, START).await });
     until_waiting(&connect(database.url()).await, 1).await;
-    assert!(store.end_session(bobs_token.handle(), EndReason::Logout, START).await.unwrap().is_some());
+    assert!(store.end_session(bobs_token.handle(), EndReason::Logout, no_record(), START).await.unwrap().is_some());
     holder.batch_execute("COMMIT").await.unwrap();
-    assert!(matches!(deactivation.await.unwrap(), Activation::Done(user) if !user.is_active));
+    assert!(!deactivation.await.unwrap().unwrap().is_active);
 }
 
 async fn use_at_once(
