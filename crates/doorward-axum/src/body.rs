@@ -1,11 +1,13 @@
 //! Request bodies: bounded in size and time, JSON by their own word, every fault collected.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use doorward::Auth;
 use http_body_util::BodyExt;
 
 use crate::error::ApiError;
@@ -18,14 +20,20 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How much of a body that is too large is read and thrown away, so that the client gets to see the answer.
 const DRAIN_LIMIT: usize = 16 * 1024 * 1024;
 
-/// A JSON body read into a schema. Refuses with 413, 415, or 422 and every fault at once.
+/// A JSON body read into a schema. Refuses with 413, 415, or 422 and every fault at once. What a new password must be
+/// is asked of the `Auth` in the application's state.
 #[derive(Debug)]
 pub struct JsonBody<T>(pub T);
 
-impl<T: FromFields, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T, S> FromRequest<S> for JsonBody<T>
+where
+    T: FromFields,
+    Arc<Auth>: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let is_json = is_json(&parts.headers)?;
         let bytes = read(&parts.headers, body).await?;
@@ -33,7 +41,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         if !is_json && !bytes.is_empty() {
             return Err(ApiError::unsupported_media_type());
         }
-        Fields::read(&bytes).map(Self).map_err(ApiError::validation)
+        Fields::read(&bytes, Arc::from_ref(state)).map(Self).map_err(ApiError::validation)
     }
 }
 

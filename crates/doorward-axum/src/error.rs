@@ -7,9 +7,10 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use doorward::admin::AdminError;
+use doorward::change_password::ChangePasswordError;
 use doorward::limits::RateLimited;
 use doorward::login::LoginError;
-use doorward::password::HashingError;
+use doorward::password::{HashingError, PasswordRefused};
 use doorward::reauthenticate::{ProofError, ReauthenticateError, RecentError};
 use doorward::refresh::RefreshError;
 use doorward::register::RegisterError;
@@ -56,6 +57,11 @@ impl ApiError {
     pub fn validation(faults: Vec<FieldFault>) -> Self {
         let body = Body { detail: Detail::Faults(faults), code: "VALIDATION_ERROR", field: None };
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, body, challenge: None, retry_after: None }
+    }
+
+    /// 422: the new password in that member of the body may not be chosen.
+    pub(crate) fn password_refused(member: &'static str, refused: PasswordRefused) -> Self {
+        Self::validation(vec![FieldFault::password(vec!["body", member], refused)])
     }
 
     fn unauthorized(code: &'static str, detail: &'static str) -> Self {
@@ -164,6 +170,7 @@ impl From<RegisterError> for ApiError {
             RegisterError::AddressTaken => {
                 Self::new(StatusCode::CONFLICT, "AUTH_EMAIL_CONFLICT", "Email already registered").field("email")
             }
+            RegisterError::Password(refused) => Self::password_refused("password", refused),
             RegisterError::Fault(fault) => fault.into(),
         }
     }
@@ -219,6 +226,18 @@ impl From<ProofError> for ApiError {
             ProofError::Deactivated => Self::account_deactivated(),
             ProofError::UserNotFound => Self::invalid_token(Self::USER_INACTIVE.0, Self::USER_INACTIVE.1),
             ProofError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for ApiError {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::Proof(error @ ProofError::WrongPassword) => {
+                Self::from(error).field("current_password")
+            }
+            ChangePasswordError::Proof(error) => error.into(),
+            ChangePasswordError::Refused(refused) => Self::password_refused("new_password", refused),
         }
     }
 }

@@ -55,7 +55,7 @@ pub use layers::with_layers;
 pub use request_origin::RequestOrigin;
 pub use router::{RouterOptions, router, routes};
 pub use schemas::{
-    AdminUserResponse, LoginRequest, ReauthenticateRequest, RefreshRequest, SessionResponse, SessionsResponse,
-    TokenResponse, UserCreate, UserPageResponse, UserResponse,
+    AdminUserResponse, LoginRequest, PasswordChangeRequest, ReauthenticateRequest, RefreshRequest, SessionResponse,
+    SessionsResponse, TokenResponse, UserCreate, UserPageResponse, UserResponse,
 };
 pub use validation::{FieldFault, Fields, FromFields};

@@ -54,6 +54,7 @@ where
         .route("/auth/logout-all", post(sessions::logout_all))
         .route("/auth/sessions", get(sessions::list))
         .route("/auth/sessions/{session_id}", delete(sessions::end))
+        .route("/auth/password", post(password::change))
         .route("/auth/reauthenticate", post(password::reauthenticate))
         .route("/auth/me", get(auth::me))
         .route("/admin/users", get(admin::list_users))

@@ -1,9 +1,14 @@
 //! Every fault of a request at once, in the shape that FastAPI's clients know.
 
+use std::sync::Arc;
+
+use doorward::password::{NewPassword, PasswordRefused};
+use doorward::{Auth, EmailAddress};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::json::Json;
+use crate::schemas::read_password;
 
 /// What is wrong with one field. Never repeats what was sent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,6 +59,16 @@ impl FieldFault {
     /// The value cannot be used, for this reason.
     pub fn value_error(loc: Vec<&'static str>, msg: &str, reason: &str) -> Self {
         Self::new("value_error", loc, format!("{msg}: {reason}")).with(json!({ "reason": reason }))
+    }
+
+    /// The password may not be chosen, for this reason.
+    pub fn password(loc: Vec<&'static str>, refused: PasswordRefused) -> Self {
+        match refused {
+            PasswordRefused::TooShort { min_code_points } => Self::string_too_short(loc, min_code_points),
+            PasswordRefused::TooLong { max_bytes } => Self::string_too_long(loc, max_bytes),
+            other => Self::new("value_error", loc, format!("Value error, {other}"))
+                .with(json!({ "reason": other.to_string() })),
+        }
     }
 
     /// The body is not one well-formed JSON value.
@@ -107,6 +122,7 @@ pub trait FromFields: Sized {
 pub struct Fields {
     members: Vec<(String, Json)>,
     faults: Vec<FieldFault>,
+    auth: Arc<Auth>,
 }
 
 impl Fields {
@@ -115,7 +131,7 @@ impl Fields {
     /// # Errors
     ///
     /// Every fault of the body.
-    pub(crate) fn read<T: FromFields>(body: &[u8]) -> Result<T, Vec<FieldFault>> {
+    pub(crate) fn read<T: FromFields>(body: &[u8], auth: Arc<Auth>) -> Result<T, Vec<FieldFault>> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(vec![FieldFault::missing(vec!["body"])]);
         }
@@ -125,7 +141,7 @@ impl Fields {
             Json::Null => return Err(vec![FieldFault::missing(vec!["body"])]),
             _ => return Err(vec![FieldFault::model_attributes_type()]),
         };
-        let mut fields = Self { members, faults: Vec::new() };
+        let mut fields = Self { members, faults: Vec::new(), auth };
         match T::from_fields(&mut fields) {
             Some(value) if fields.faults.is_empty() => Ok(value),
             _ => Err(fields.faults),
@@ -157,6 +173,16 @@ impl Fields {
             Some(value) => string_in(value, name, read).map(Some),
         };
         self.note(read)
+    }
+
+    /// Takes a new password out of the string `name`. Where the person's address is known already, what is easy to guess
+    /// for them is refused here, too.
+    pub fn new_password(&mut self, name: &'static str, email: Option<&EmailAddress>) -> Option<NewPassword> {
+        let auth = Arc::clone(&self.auth);
+        self.string(name, |text, loc| {
+            let password = read_password(text, loc.clone())?;
+            auth.new_password(password, email).map_err(|refused| FieldFault::password(loc, refused))
+        })
     }
 
     fn member(&mut self, name: &str) -> Option<&mut Json> {

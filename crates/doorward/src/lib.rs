@@ -7,7 +7,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
+//! use doorward::password::{HashParameters, HashingPool, Password, PoolSettings};
 //! use doorward::testing::MemoryStore;
 //! use doorward::token::keyring::{Keyring, SecretKey};
 //! use doorward::{Auth, EmailAddress, Origin};
@@ -19,7 +19,8 @@
 //!
 //! let email = EmailAddress::parse("ada@example.com")?;
 //! let password = Password::new("correct horse battery staple".to_owned())?;
-//! let tokens = auth.register(email, &NewPassword::new(password, PasswordPolicy::default())?, Origin::unknown()).await?;
+//! let password = auth.new_password(password, Some(&email))?;
+//! let tokens = auth.register(email, &password, Origin::unknown()).await?;
 //!
 //! let who = auth.authenticate(tokens.access_token.reveal()).await?;
 //! let next = auth.refresh(&tokens.refresh_token.reveal(), Origin::unknown()).await?;
@@ -33,7 +34,7 @@
 //! | looking for | look at |
 //! | --- | --- |
 //! | the five functions | [`hash_password`], [`verify_password`], [`create_access_token`], [`decode_access_token`], [`generate_refresh_token`] |
-//! | the use cases | [`Auth`], written in [`register`], [`login`], [`refresh`], [`logout`], [`authenticate`], [`reauthenticate`], [`sessions`], [`admin`] |
+//! | the use cases | [`Auth`], written in [`register`], [`login`], [`refresh`], [`logout`], [`authenticate`], [`reauthenticate`], [`change_password`], [`sessions`], [`admin`] |
 //! | what becomes of a refresh token | [`session::decide`] |
 //! | storage | [`Store`], the port that a database implements |
 //! | tests of an application | `testing`, behind the feature of that name |
@@ -44,6 +45,7 @@ pub mod admin;
 pub mod audit;
 pub mod auth;
 pub mod authenticate;
+pub mod change_password;
 pub mod clock;
 mod device;
 pub mod email;

@@ -6,7 +6,7 @@ use crate::email::EmailAddress;
 use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
-use crate::password::{ClientKey, NewPassword};
+use crate::password::{NewPassword, NewPasswordError, PasswordRefused};
 use crate::role::Role;
 use crate::store::UserCreation;
 use crate::user::{NewUser, User};
@@ -17,9 +17,21 @@ pub enum RegisterError {
     /// The address belongs to an account.
     #[error("the address is already registered")]
     AddressTaken,
+    /// The password is easy to guess for who knows the address.
+    #[error(transparent)]
+    Password(#[from] PasswordRefused),
     /// Something else is to blame.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl From<NewPasswordError> for RegisterError {
+    fn from(error: NewPasswordError) -> Self {
+        match error {
+            NewPasswordError::Refused(refused) => Self::Password(refused),
+            NewPasswordError::Fault(fault) => Self::Fault(fault),
+        }
+    }
 }
 
 impl Auth {
@@ -95,11 +107,11 @@ impl Auth {
         role: Role,
         origin: Origin<'_>,
     ) -> Result<NewUser, RegisterError> {
+        self.suits(password, Some(&email))?;
         if self.store.find_account_by_email(&email).await.map_err(Fault::from)?.is_some() {
             return Err(RegisterError::AddressTaken);
         }
-        let pool = self.pool.for_client(origin.address.map(ClientKey::from));
-        let password_hash = pool.hash_password(password.password()).await.map_err(Fault::from)?;
+        let password_hash = self.hash_new_password(password, &email, origin).await?;
         Ok(NewUser { email, password_hash, full_name: None, role, tickets: Vec::new(), created_at: self.clock.now() })
     }
 }

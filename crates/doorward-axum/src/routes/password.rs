@@ -1,4 +1,4 @@
-//! `/auth/…` where a person proves once more who they are.
+//! `/auth/…` where a person proves once more who they are, and where they change their password.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::access::CurrentUser;
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::request_origin::RequestOrigin;
-use crate::schemas::ReauthenticateRequest;
+use crate::schemas::{PasswordChangeRequest, ReauthenticateRequest};
 
 pub(crate) async fn reauthenticate(
     State(auth): State<Arc<Auth>>,
@@ -19,5 +19,16 @@ pub(crate) async fn reauthenticate(
     JsonBody(request): JsonBody<ReauthenticateRequest>,
 ) -> Result<StatusCode, ApiError> {
     auth.reauthenticate(&identity, &request.proof, from.by(identity.user_id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn change(
+    State(auth): State<Arc<Auth>>,
+    CurrentUser(identity): CurrentUser,
+    from: RequestOrigin,
+    JsonBody(request): JsonBody<PasswordChangeRequest>,
+) -> Result<StatusCode, ApiError> {
+    let PasswordChangeRequest { proof, new_password } = request;
+    auth.change_password(&identity, &proof, &new_password, from.by(identity.user_id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use doorward::TokenPair;
 use doorward::email::EmailAddress;
-use doorward::password::{NewPassword, Password, PasswordPolicy, PasswordRefused};
+use doorward::password::{NewPassword, Password};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{read_email, read_password};
-use crate::validation::{FieldFault, Fields, FromFields};
+use crate::validation::{Fields, FromFields};
 
 /// Who wants an account. There is no `role`: an unknown field is ignored and elevates nobody.
 #[derive(Debug)]
@@ -44,13 +44,7 @@ impl fmt::Debug for RefreshRequest {
 impl FromFields for UserCreate {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email = fields.string("email", |text, loc| read_email(&text, loc));
-        let password = fields.string("password", |text, loc| {
-            let password = read_password(text, loc.clone())?;
-            NewPassword::new(password, PasswordPolicy::default()).map_err(|refused| match refused {
-                PasswordRefused::TooShort { min_code_points } => FieldFault::string_too_short(loc, min_code_points),
-                other => FieldFault::value_error(loc, "Value error", &other.to_string()),
-            })
-        });
+        let password = fields.new_password("password", email.as_ref());
         Some(Self { email: email?, password: password? })
     }
 }

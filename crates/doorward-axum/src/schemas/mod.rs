@@ -10,7 +10,7 @@ use doorward::email::EmailAddress;
 use doorward::password::{PASSWORD_MAX_BYTES, Password, PasswordTooLong};
 
 pub use credentials::{LoginRequest, RefreshRequest, TokenResponse, UserCreate};
-pub use proof::ReauthenticateRequest;
+pub use proof::{PasswordChangeRequest, ReauthenticateRequest};
 pub use sessions::{SessionResponse, SessionsResponse};
 pub use users::{AdminUserResponse, UserPageResponse, UserResponse};
 

@@ -1,5 +1,6 @@
-//! What proves once more that an account is somebody's.
+//! What proves once more that an account is somebody's, and what changes its password.
 
+use doorward::password::NewPassword;
 use doorward::reauthenticate::Proof;
 
 use super::read_password;
@@ -15,6 +16,23 @@ pub struct ReauthenticateRequest {
 impl FromFields for ReauthenticateRequest {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         Some(Self { proof: read_proof(fields, "password")? })
+    }
+}
+
+/// Who wants another password.
+#[derive(Debug)]
+pub struct PasswordChangeRequest {
+    /// The password in use, and a code where there is a second factor.
+    pub proof: Proof,
+    /// A password that the policy allows. Whether it suits the person is seen where their address is known.
+    pub new_password: NewPassword,
+}
+
+impl FromFields for PasswordChangeRequest {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let proof = read_proof(fields, "current_password");
+        let new_password = fields.new_password("new_password", None);
+        Some(Self { proof: proof?, new_password: new_password? })
     }
 }
 

@@ -13,7 +13,7 @@ use doorward::password::{HashParameters, HashingPool, NewPassword, Password, Pas
 use doorward::session::RefreshRules;
 use doorward::testing::{MemoryStore, TestClock};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Auth, Origin, Role, Store};
+use doorward::{AccountRules, Auth, Origin, Role, Store};
 use doorward_axum::{RouterOptions, router};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -55,6 +55,15 @@ impl TestApp {
     /// With the limits that are on by default.
     pub(crate) fn limited(options: &RouterOptions) -> Self {
         Self::made(RefreshRules::default(), options, |auth| auth)
+    }
+
+    /// With other rules for accounts.
+    pub(crate) fn ruled(change: impl FnOnce(&mut AccountRules)) -> Self {
+        let mut account_rules = AccountRules::default();
+        change(&mut account_rules);
+        Self::made(RefreshRules::default(), &RouterOptions::default(), |auth| {
+            auth.danger_without_limits().with_account_rules(account_rules)
+        })
     }
 
     fn made(rules: RefreshRules, options: &RouterOptions, finish: impl FnOnce(Auth) -> Auth) -> Self {

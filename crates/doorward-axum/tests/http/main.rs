@@ -10,6 +10,7 @@ mod limits;
 mod login;
 mod matrix;
 mod me;
+mod password;
 mod reauthenticate;
 mod refresh;
 mod register;

@@ -17,6 +17,7 @@ POST /auth/login: 422 422 422
 POST /auth/logout: 422 422 422
 POST /auth/logout-all: 401 204 204
 GET /auth/me: 401 200 200
+POST /auth/password: 401 422 422
 POST /auth/reauthenticate: 401 422 422
 POST /auth/refresh: 422 422 422
 POST /auth/register: 422 422 422

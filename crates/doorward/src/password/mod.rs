@@ -18,7 +18,9 @@
 //! ```
 
 mod argon2id;
+mod blocklist;
 pub mod calibration;
+mod context;
 mod foreign;
 mod parameters;
 mod phc;
@@ -30,7 +32,9 @@ use std::fmt;
 use std::time::Duration;
 
 pub use parameters::{HashParameters, InvalidParameters, MAX_MEMORY_KIB};
-pub use policy::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordPolicy, PasswordRefused, PasswordTooLong};
+pub use policy::{
+    NewPassword, NewPasswordError, PASSWORD_MAX_BYTES, Password, PasswordPolicy, PasswordRefused, PasswordTooLong,
+};
 pub use pool::{ClientKey, Durations, HashingPool, PoolSettings, PoolStatistics, Refusals};
 pub use stored::UnreadableHash;
 
