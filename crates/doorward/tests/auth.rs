@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
+use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, Peppers, PoolSettings};
 use doorward::testing::amending::set_role;
 use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
@@ -29,7 +29,17 @@ impl World {
         let parameters = HashParameters::new(memory_kib, 1, 1).unwrap();
         let settings = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) };
         let previous = previous.iter().map(|secret| SecretKey::new(*secret).unwrap()).collect();
-        let keyring = Keyring::new(SecretKey::new(secret).unwrap(), previous);
+        self.made_of(settings, Keyring::new(SecretKey::new(secret).unwrap(), previous))
+    }
+
+    /// A process whose new hashes are made with those.
+    fn peppered_node(&self, peppers: Peppers) -> Auth {
+        let parameters = HashParameters::new(8, 1, 1).unwrap();
+        let settings = PoolSettings { workers: NonZeroUsize::MIN, peppers, ..PoolSettings::new(parameters) };
+        self.made_of(settings, Keyring::new(SecretKey::new(SECRET).unwrap(), Vec::new()))
+    }
+
+    fn made_of(&self, settings: PoolSettings, keyring: Keyring) -> Auth {
         Auth::new(Arc::clone(&self.store) as Arc<dyn Store>, HashingPool::start(settings).unwrap(), keyring)
             .with_clock(Arc::clone(&self.clock) as Arc<dyn doorward::Clock>)
             .danger_without_limits()
@@ -167,6 +177,26 @@ fn a_login_makes_a_weaker_hash_anew_and_only_once() {
     assert!(strong.as_str().starts_with("$argon2id$v=19$m=64,"));
     block_on(raised.login(&ada(), &password(), Origin::unknown())).unwrap();
     assert_eq!(stored(), strong);
+}
+
+#[test]
+fn a_login_takes_the_pepper_of_today() {
+    let world = World::new();
+    register(&world.node(8, SECRET, &[]));
+    let stored = || block_on(world.store.find_account_by_email(&ada())).unwrap().unwrap();
+    let plain = stored();
+    let secret = |text| SecretKey::new(text).unwrap();
+    let peppered = world.peppered_node(Peppers::new(Some(secret(OLD_SECRET)), Vec::new()));
+    block_on(peppered.login(&ada(), &password(), Origin::unknown())).unwrap();
+    let first = stored();
+    assert!(first.password_hash.as_str().contains(",keyid="));
+    // The password is the same: who began a login with it may end it.
+    assert_eq!(first.version, plain.version);
+    block_on(world.node(8, SECRET, &[]).login(&ada(), &password(), Origin::unknown())).unwrap_err();
+    let given_up = world.peppered_node(Peppers::new(None, vec![secret(OLD_SECRET)]));
+    block_on(given_up.login(&ada(), &password(), Origin::unknown())).unwrap();
+    assert!(!stored().password_hash.as_str().contains("keyid"));
+    block_on(world.node(8, SECRET, &[]).login(&ada(), &password(), Origin::unknown())).unwrap();
 }
 
 #[test]

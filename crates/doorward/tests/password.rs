@@ -1,5 +1,5 @@
 //! Hashing as an application sees it, on real threads.
-#![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failures are panics")]
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -9,8 +9,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use doorward::password::{
-    HashParameters, HashingError, HashingPool, Password, PasswordHash, PoolSettings, Verification,
+    HashParameters, HashingError, HashingPool, Password, PasswordHash, Peppers, PoolSettings, Verification,
 };
+use doorward::token::keyring::SecretKey;
 use doorward::{hash_password, verify_password};
 use pollster::block_on;
 
@@ -255,6 +256,78 @@ fn a_malformed_hash_is_logged_and_what_it_says_is_not() {
     let lines = log.0.lock().unwrap();
     assert!(lines.contains("event=\"malformed_password_hash\""), "{lines}");
     assert!(!lines.contains("plain-secret") && !lines.contains("12345678"), "{lines}");
+}
+
+const PEPPER: &str = "Rk3dQ8sYp1LxV6nTz0GhC5uWj9EaM2bF";
+const NEXT_PEPPER: &str = "wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd";
+
+fn peppered(current: Option<&str>, previous: &[&str]) -> HashingPool {
+    let secret = |text: &str| SecretKey::new(text).unwrap();
+    let peppers = Peppers::new(current.map(secret), previous.iter().map(|text| secret(text)).collect());
+    pool(PoolSettings { peppers, ..settings(64, 2, 1) })
+}
+
+#[test]
+fn a_pepper_is_the_secret_input_of_argon2_and_the_hash_names_it() {
+    let pool = peppered(Some(PEPPER), &[]);
+    let hash = block_on(hash_password(&pool, &password("sesame, open"))).unwrap();
+    let [_, _, version, parameters, salt, tag] = hash.as_str().split('$').collect::<Vec<_>>()[..] else { panic!() };
+    let (costs, key_id) = parameters.split_once(",keyid=").unwrap();
+    assert_eq!((version, costs, key_id.len()), ("v=19", "m=64,t=2,p=1", 11));
+    let params = argon2::Params::new(64, 2, 1, Some(32)).unwrap();
+    let (algorithm, version) = (argon2::Algorithm::Argon2id, argon2::Version::V0x13);
+    let reference = argon2::Argon2::new_with_secret(PEPPER.as_bytes(), algorithm, version, params).unwrap();
+    let decode = |text: &str| base64_simd::STANDARD_NO_PAD.decode_to_vec(text).unwrap();
+    let mut expected = [0; 32];
+    reference.hash_password_into(b"sesame, open", &decode(salt), &mut expected).unwrap();
+    assert_eq!(decode(tag), expected);
+    // The name is the pepper's alone, and tells nothing of it.
+    let again = block_on(hash_password(&pool, &password("another"))).unwrap();
+    assert!(again.as_str().contains(key_id));
+    let other = block_on(hash_password(&peppered(Some(NEXT_PEPPER), &[]), &password("another"))).unwrap();
+    assert!(other.as_str().contains(",keyid=") && !other.as_str().contains(key_id));
+}
+
+#[test]
+fn peppers_are_added_replaced_and_given_up_while_people_log_in() {
+    let made_by = |pool: &HashingPool| block_on(hash_password(pool, &password("sesame, open"))).unwrap();
+    let (none, first) = (peppered(None, &[]), peppered(Some(PEPPER), &[]));
+    let (plain, old) = (made_by(&none), made_by(&first));
+    assert!(!plain.as_str().contains("keyid"));
+    let rotated = peppered(Some(NEXT_PEPPER), &[PEPPER]);
+    let given_up = peppered(None, &[PEPPER]);
+    for (pool, hash, expected) in [
+        (&none, &plain, MATCH),
+        (&first, &old, MATCH),
+        (&first, &plain, UPGRADE),
+        (&rotated, &old, UPGRADE),
+        (&rotated, &plain, UPGRADE),
+        (&given_up, &old, UPGRADE),
+        (&given_up, &plain, MATCH),
+    ] {
+        assert_eq!(verify(pool, "sesame, open", hash.as_str()), expected, "{}", hash.as_str());
+        assert_eq!(verify(pool, "sesame, shut", hash.as_str()), MISMATCH);
+    }
+}
+
+#[test]
+fn without_its_pepper_a_hash_fits_no_password_and_that_is_logged() {
+    let hash = block_on(hash_password(&peppered(Some(PEPPER), &[]), &password("sesame, open"))).unwrap();
+    let log = Log::default();
+    tracing::subscriber::with_default(log.clone(), || {
+        for pool in [peppered(None, &[]), peppered(Some(NEXT_PEPPER), &[])] {
+            let hashed = pool.statistics().hashed;
+            assert_eq!(verify(&pool, "sesame, open", hash.as_str()), MISMATCH);
+            assert_eq!(pool.statistics().hashed, hashed + 1);
+        }
+    });
+    let lines = log.0.lock().unwrap();
+    assert_eq!(lines.matches("event=\"password_pepper_missing\"").count(), 2, "{lines}");
+    assert!(!lines.contains(PEPPER) && !lines.contains(hash.as_str()), "{lines}");
+    // The same hash under another name is not the same hash.
+    let key_id = &hash.as_str()[hash.as_str().find("keyid=").unwrap()..][..17];
+    let unnamed = hash.as_str().replace(&format!(",{key_id}"), "");
+    assert_eq!(verify(&peppered(Some(PEPPER), &[]), "sesame, open", &unnamed), MISMATCH);
 }
 
 /// Collects the fields of every event.

@@ -45,9 +45,13 @@ impl Workspace {
         salt: &[u8],
         parameters: HashParameters,
     ) -> Result<Argon2Hash, EngineError> {
-        let mut hash = Argon2Hash::without_tag(salt, parameters);
-        hash.tag = self.tag(password, &hash)?;
-        Ok(hash)
+        self.complete(password, Argon2Hash::without_tag(salt, parameters))
+    }
+
+    /// The same hash with the tag that `password` has.
+    pub(super) fn complete(&mut self, password: &[u8], hash: Argon2Hash) -> Result<Argon2Hash, EngineError> {
+        let tag = self.tag(password, &hash)?;
+        Ok(Argon2Hash { tag, ..hash })
     }
 
     /// The tag that `password` has under the salt and the parameters of `like`.
@@ -63,7 +67,13 @@ impl Workspace {
     fn compute(&mut self, password: &[u8], like: &Argon2Hash, tag: &mut [u8]) -> Result<(), EngineError> {
         let (memory, iterations, lanes) = cost(like);
         let parameters = Parameters::new(memory, iterations, lanes).map_err(|_| EngineError)?;
-        let inputs = Inputs { password, salt: &like.salt, ..Inputs::default() };
+        let secret = match (like.pepper_id, &like.pepper) {
+            (None, _) => &[],
+            (Some(_), Some(pepper)) => pepper.bytes(),
+            // Who verifies finds the pepper first.
+            (Some(_), None) => return Err(EngineError),
+        };
+        let inputs = Inputs { password, salt: &like.salt, secret, ..Inputs::default() };
         match self.assistance.take() {
             Some(assistance) => self.memory.assisted(&assistance).hash(&inputs, parameters, tag),
             None => self.memory.hash(&inputs, parameters, tag),

@@ -23,6 +23,7 @@ pub mod calibration;
 mod context;
 mod foreign;
 mod parameters;
+mod pepper;
 mod phc;
 mod policy;
 mod pool;
@@ -32,6 +33,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use parameters::{HashParameters, InvalidParameters, MAX_MEMORY_KIB};
+pub use pepper::Peppers;
 pub use policy::{
     NewPassword, NewPasswordError, PASSWORD_MAX_BYTES, Password, PasswordPolicy, PasswordRefused, PasswordTooLong,
 };
@@ -39,7 +41,7 @@ pub use pool::{ClientKey, Durations, HashingPool, PoolSettings, PoolStatistics, 
 pub use stored::UnreadableHash;
 
 use self::argon2id::{EngineError, Workspace};
-use self::phc::SALT_LENGTH;
+use self::phc::{Argon2Hash, SALT_LENGTH};
 use self::pool::Need;
 use self::stored::{StoredHash, UNUSABLE};
 use crate::random::{RandomnessError, random_bytes};
@@ -95,7 +97,7 @@ pub struct Verification {
     /// The password is the one that was hashed.
     pub matches: bool,
     /// The stored hash is of another algorithm or version, or weaker than the pool's parameters: less
-    /// memory, fewer iterations, a shorter salt or tag. Only together with `matches`.
+    /// memory, fewer iterations, a shorter salt or tag; or its pepper is not the pool's. Only together with `matches`.
     pub needs_upgrade: bool,
 }
 
@@ -226,7 +228,8 @@ impl ClientOfPool<'_> {
         let (password, parameters) = (password.bytes(), self.pool.parameters());
         let salt = random_bytes::<SALT_LENGTH>()?;
         let need = Need { memory_kib: parameters.memory_kib(), is_divisible: parameters.is_divisible() };
-        let work = move |workspace: &mut Workspace| workspace.hash(&password, &salt, parameters);
+        let blank = Argon2Hash::without_tag(&salt, parameters).peppered(self.pool.peppers().current());
+        let work = move |workspace: &mut Workspace| workspace.complete(&password, blank);
         let hash = self.pool.run(self.client, need, Box::new(work)).await??;
         Ok(PasswordHash(hash.write()))
     }
@@ -242,9 +245,11 @@ impl ClientOfPool<'_> {
         stored: Option<&PasswordHash>,
     ) -> Result<Verification, HashingError> {
         let (password, parameters) = (password.bytes(), self.pool.parameters());
-        let compared = stored.map_or(StoredHash::Unusable, readable);
-        let need = compared.need(parameters);
-        let work = move |workspace: &mut Workspace| compared.verify(&password, workspace, parameters);
+        let peppers = self.pool.peppers();
+        let compared = stored.map_or(StoredHash::Unusable, readable).with_its_pepper(peppers);
+        let (need, pepper) = (compared.need(parameters), peppers.current().cloned());
+        let work =
+            move |workspace: &mut Workspace| compared.verify(&password, workspace, (parameters, pepper.as_ref()));
         Ok(self.pool.run(self.client, need, Box::new(work)).await??)
     }
 }
@@ -261,7 +266,7 @@ fn readable(stored: &PasswordHash) -> StoredHash {
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub fn rewritten(text: &str) -> Option<String> {
-    phc::Argon2Hash::parse(text).map(|hash| hash.write())
+    Argon2Hash::parse(text).map(|hash| hash.write())
 }
 
 #[cfg(test)]

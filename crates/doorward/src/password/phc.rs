@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use base64_simd::STANDARD_NO_PAD;
 
 use super::parameters::HashParameters;
+use super::pepper::{Pepper, PepperId, Peppers};
 
 /// The length of the salts that are written (RFC 9106, section 3.1).
 pub(super) const SALT_LENGTH: usize = 16;
@@ -41,6 +42,10 @@ pub(super) struct Argon2Hash {
     pub(super) variant: Variant,
     pub(super) version: Version,
     pub(super) parameters: HashParameters,
+    /// The pepper it was made with, by name.
+    pub(super) pepper_id: Option<PepperId>,
+    /// That pepper, once it was found.
+    pub(super) pepper: Option<Pepper>,
     pub(super) salt: Vec<u8>,
     pub(super) tag: Vec<u8>,
 }
@@ -50,7 +55,20 @@ impl Argon2Hash {
     /// where there is nothing to verify.
     pub(super) fn without_tag(salt: &[u8], parameters: HashParameters) -> Self {
         let (variant, version) = (Variant::Argon2id, Version::V19);
-        Self { variant, version, parameters, salt: salt.to_vec(), tag: vec![0; TAG_LENGTH] }
+        let (pepper_id, pepper) = (None, None);
+        Self { variant, version, parameters, pepper_id, pepper, salt: salt.to_vec(), tag: vec![0; TAG_LENGTH] }
+    }
+
+    /// The same made with that pepper.
+    pub(super) fn peppered(self, pepper: Option<&Pepper>) -> Self {
+        Self { pepper_id: pepper.map(|pepper| pepper.id), pepper: pepper.cloned(), ..self }
+    }
+
+    /// The same with the pepper that it names, or that name when there is no such pepper.
+    pub(super) fn with_its_pepper(self, peppers: &Peppers) -> Result<Self, PepperId> {
+        let Some(id) = self.pepper_id else { return Ok(self) };
+        let pepper = peppers.find(id).ok_or(id)?;
+        Ok(self.peppered(Some(pepper)))
     }
 
     /// Reads the one spelling that libraries write. Parameters past the limits of
@@ -80,13 +98,17 @@ impl Argon2Hash {
                 }
             }
         };
-        let parameters = read_parameters(next)?;
+        let (parameters, pepper_id) = read_parameters(next)?;
+        // Nobody else writes names of keys, and we no other variant.
+        if pepper_id.is_some() && (variant, version) != (Variant::Argon2id, Version::V19) {
+            return None;
+        }
         let salt = read_base64(parts.next()?, READABLE_SALTS)?;
         let tag = read_base64(parts.next()?, READABLE_TAGS)?;
         if parts.next().is_some() {
             return None;
         }
-        Some(Self { variant, version, parameters, salt, tag })
+        Some(Self { variant, version, parameters, pepper_id, pepper: None, salt, tag })
     }
 
     /// Writes what [`parse`](Self::parse) reads.
@@ -104,7 +126,11 @@ impl Argon2Hash {
             (self.parameters.memory_kib(), self.parameters.iterations(), self.parameters.lanes());
         let mut text = String::with_capacity(128);
         // Writing to a String cannot fail.
-        let _ = write!(text, "${variant}$v={version}$m={memory},t={iterations},p={lanes}$");
+        let _ = write!(text, "${variant}$v={version}$m={memory},t={iterations},p={lanes}");
+        if let Some(id) = self.pepper_id {
+            let _ = write!(text, ",keyid={id}");
+        }
+        text.push('$');
         STANDARD_NO_PAD.encode_append(&self.salt, &mut text);
         text.push('$');
         STANDARD_NO_PAD.encode_append(&self.tag, &mut text);
@@ -126,14 +152,18 @@ impl Argon2Hash {
     }
 }
 
-fn read_parameters(text: &str) -> Option<HashParameters> {
+fn read_parameters(text: &str) -> Option<(HashParameters, Option<PepperId>)> {
     let mut fields = text.split(',');
     let mut field = |name: &str| read_number(fields.next()?.strip_prefix(name)?);
     let (memory, iterations, lanes) = (field("m=")?, field("t=")?, field("p=")?);
+    let pepper_id = match fields.next() {
+        None => None,
+        Some(field) => Some(PepperId::parse(field.strip_prefix("keyid=")?)?),
+    };
     if fields.next().is_some() {
         return None;
     }
-    HashParameters::new(memory, iterations, lanes).ok()
+    Some((HashParameters::new(memory, iterations, lanes).ok()?, pepper_id))
 }
 
 fn read_number(text: &str) -> Option<u32> {
@@ -157,6 +187,8 @@ mod tests {
     #[test]
     fn what_is_read_is_written_again() {
         assert_eq!(Argon2Hash::parse(GOOD).unwrap().write(), GOOD);
+        let peppered = GOOD.replace("p=1", "p=1,keyid=AAECAwQFBgc");
+        assert_eq!(Argon2Hash::parse(&peppered).unwrap().write(), peppered);
         let old = GOOD.replace("$v=19", "");
         assert_eq!(Argon2Hash::parse(&old).unwrap().version, Version::V16);
     }
@@ -184,6 +216,12 @@ mod tests {
             ("p=1", "p=16777216"),
             ("p=1", "p=1,keyid=AAAA"),
             ("p=1", "p=1,"),
+            ("p=1", "p=1,keyid="),
+            ("p=1", "p=1,keyid=AAECAwQFBgcI"),
+            ("p=1", "p=1,keyid=AAECAwQFBgc="),
+            ("p=1", "p=1,keyid=AAECAwQFBgc,data=AA"),
+            ("p=1", "keyid=AAECAwQFBgc,p=1"),
+            ("d$v=19$m=65536,t=2,p=1", "$v=19$m=65536,t=2,p=1,keyid=AAECAwQFBgc"),
             ("$c29tZXNhbHQ", "$"),
             ("c29tZXNhbHQ", "c29tZXM"),
             ("c29tZXNhbHQ", "c29tZXNhbHQ="),

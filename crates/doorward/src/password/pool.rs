@@ -25,6 +25,7 @@ use self::statistics::{Counters, micros};
 use super::HashingError;
 use super::argon2id::{Assistance, Workspace, time_of_a_mebibyte};
 use super::parameters::{HashParameters, MAX_MEMORY_KIB};
+use super::pepper::Peppers;
 
 /// How long a thread has nothing to do before it wipes its memory.
 const IDLE: Duration = Duration::from_millis(500);
@@ -127,6 +128,11 @@ impl HashingPool {
     /// What a new hash costs.
     pub fn parameters(&self) -> HashParameters {
         self.shared.settings.parameters
+    }
+
+    /// What is mixed into hashes besides the password.
+    pub(super) fn peppers(&self) -> &Peppers {
+        &self.shared.settings.peppers
     }
 
     /// The most memory that hashing takes, in bytes: the threads' own, and a GiB that one stored hash larger

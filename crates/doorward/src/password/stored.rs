@@ -7,6 +7,7 @@ use super::Verification;
 use super::argon2id::{EngineError, Workspace};
 use super::foreign::ForeignHash;
 use super::parameters::HashParameters;
+use super::pepper::{Pepper, Peppers};
 use super::phc::{Argon2Hash, SALT_LENGTH};
 use super::pool::Need;
 
@@ -55,6 +56,19 @@ impl StoredHash {
         ForeignHash::parse(text).map(Self::Foreign)
     }
 
+    /// The same with the pepper that it names. One whose pepper is not here, nobody's password fits; that is logged, for
+    /// somebody who had their password right is told that it is wrong.
+    pub(super) fn with_its_pepper(self, peppers: &Peppers) -> Self {
+        let Self::Argon2(hash) = self else { return self };
+        hash.with_its_pepper(peppers).map_or_else(
+            |id| {
+                tracing::error!(event = "password_pepper_missing", key_id = %id);
+                Self::Unusable
+            },
+            Self::Argon2,
+        )
+    }
+
     /// What the algorithm is called, or `None` for what no password fits.
     pub(super) const fn algorithm(&self) -> Option<&'static str> {
         match self {
@@ -92,15 +106,19 @@ impl StoredHash {
         &self,
         password: &[u8],
         workspace: &mut Workspace,
-        parameters: HashParameters,
+        (parameters, pepper): (HashParameters, Option<&Pepper>),
     ) -> Result<Verification, EngineError> {
-        let (matches, is_current) = match self {
-            Self::Argon2(hash) => (tag_fits(hash, password, workspace)?, !hash.is_weaker_than(parameters)),
-            Self::Foreign(hash) => (hash.matches(password)?, false),
-            Self::Unusable => (false, false),
+        let (matches, is_costly, is_current) = match self {
+            Self::Argon2(hash) => {
+                let is_costly = !hash.is_weaker_than(parameters);
+                let is_current = is_costly && hash.pepper_id == pepper.map(|pepper| pepper.id);
+                (tag_fits(hash, password, workspace)?, is_costly, is_current)
+            }
+            Self::Foreign(hash) => (hash.matches(password)?, false, false),
+            Self::Unusable => (false, false, false),
         };
-        if !matches && !is_current {
-            tag_fits(&dummy(parameters), password, workspace)?;
+        if !matches && !is_costly {
+            tag_fits(&dummy(parameters).peppered(pepper), password, workspace)?;
         }
         Ok(Verification { matches, needs_upgrade: matches && !is_current })
     }
@@ -138,7 +156,7 @@ mod tests {
         let pbkdf2 = "$pbkdf2-sha256$1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         for text in ["!", cheap, pbkdf2] {
             let mut workspace = Workspace::reserve(64).unwrap();
-            StoredHash::parse(text).unwrap().verify(b"wrong", &mut workspace, parameters).unwrap();
+            StoredHash::parse(text).unwrap().verify(b"wrong", &mut workspace, (parameters, None)).unwrap();
             // Only the dummy, of 64 KiB, reaches the last of the memory.
             assert!(workspace.reaches_its_end(), "{text}");
         }

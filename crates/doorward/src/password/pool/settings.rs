@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::password::parameters::HashParameters;
+use crate::password::pepper::Peppers;
 
 /// How a [`HashingPool`](super::HashingPool) is set up.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct PoolSettings {
     pub queue_limit: usize,
     /// How long anybody may have to wait.
     pub deadline: Duration,
+    /// What is mixed into hashes besides the password. Nothing by default.
+    pub peppers: Peppers,
 }
 
 impl PoolSettings {
@@ -26,6 +29,7 @@ impl PoolSettings {
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             queue_limit: 1024,
             deadline: Duration::from_secs(10),
+            peppers: Peppers::default(),
         }
     }
 

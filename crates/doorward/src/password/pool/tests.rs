@@ -16,7 +16,7 @@ fn pool(workers: usize, queue_limit: usize) -> HashingPool {
     let parameters = HashParameters::new(SMALL, 1, 1).unwrap();
     let workers = NonZeroUsize::new(workers).unwrap();
     let deadline = Duration::from_secs(3600);
-    HashingPool::start(PoolSettings { parameters, workers, queue_limit, deadline }).unwrap()
+    HashingPool::start(PoolSettings { workers, queue_limit, deadline, ..PoolSettings::new(parameters) }).unwrap()
 }
 
 fn need(memory_kib: u32) -> Need {
@@ -283,7 +283,8 @@ fn in_a_full_queue_the_client_with_most_loses_its_newest() {
 #[test]
 fn the_deadline_is_held_against_a_clients_own_wait() {
     let parameters = HashParameters::new(SMALL, 1, 1).unwrap();
-    let settings = PoolSettings { parameters, workers: NonZeroUsize::MIN, queue_limit: 1000, deadline: SOON };
+    let settings =
+        PoolSettings { workers: NonZeroUsize::MIN, queue_limit: 1000, deadline: SOON, ..PoolSettings::new(parameters) };
     let pool = HashingPool::start(settings).unwrap();
     let (work, began, gate) = gated();
     let first = enqueue_for(&pool, client(1), SMALL, work);
