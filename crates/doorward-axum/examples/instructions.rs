@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
+use doorward::account::Record;
 use doorward::session::{NewSession, RefreshRules, RotationAttempt, Session, SessionId, decide};
 use doorward::token::access::{AccessTokenRules, Subject};
 use doorward::token::keyring::{Keyring, SecretKey};
@@ -72,6 +73,8 @@ fn decide_rotation(times: u32) -> Outcome {
         current: token.hash(),
         created_at: now,
         expires_at: now.plus(rules.lifetime),
+        device: None,
+        address: None,
     };
     let session = Session::open(&new, UserId::new(42).ok_or("not positive")?);
     let successor = token.successor()?;
@@ -81,6 +84,8 @@ fn decide_rotation(times: u32) -> Outcome {
         successor: successor.hash(),
         sealed_successor: None,
         now: now.plus(Duration::from_secs(60)),
+        address: None,
+        on_reuse: Record::default(),
         rules,
     };
     for _ in 0..times {

@@ -1,5 +1,6 @@
 //! The one error shape, and the one place where errors become status codes.
 
+use std::fmt;
 use std::time::Duration;
 
 use axum::Json;
@@ -14,9 +15,10 @@ use doorward::password::{HashingError, PasswordRefused};
 use doorward::reauthenticate::{ProofError, ReauthenticateError, RecentError};
 use doorward::refresh::RefreshError;
 use doorward::register::RegisterError;
+use doorward::second_factor::{LoginChallenge, SecondFactorError, SecondStepError};
 use doorward::sessions::SessionsError;
 use doorward::{AuthenticateError, Fault, StoreError};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::validation::FieldFault;
 
@@ -31,15 +33,35 @@ pub struct ApiError {
     retry_after: Option<Duration>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, serde::Serialize)]
 struct Body {
     detail: Detail,
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'static str>,
+    #[serde(flatten)]
+    second_step: Option<SecondStep>,
 }
 
-#[derive(Debug, Serialize)]
+/// What goes on with a login whose password was right.
+struct SecondStep(LoginChallenge);
+
+impl fmt::Debug for SecondStep {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecondStep(…)")
+    }
+}
+
+impl Serialize for SecondStep {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(Some(2))?;
+        members.serialize_entry("challenge", self.0.reveal())?;
+        members.serialize_entry("expires_in", &self.0.expires_in().as_secs())?;
+        members.end()
+    }
+}
+
+#[derive(Debug, serde::Serialize)]
 #[serde(untagged)]
 enum Detail {
     Sentence(&'static str),
@@ -49,13 +71,13 @@ enum Detail {
 impl ApiError {
     /// A refusal of the application's own, in the same shape.
     pub fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
-        let body = Body { detail: Detail::Sentence(detail), code, field: None };
+        let body = Body { detail: Detail::Sentence(detail), code, field: None, second_step: None };
         Self { status, body, challenge: None, retry_after: None }
     }
 
     /// 422: every fault of the request.
     pub fn validation(faults: Vec<FieldFault>) -> Self {
-        let body = Body { detail: Detail::Faults(faults), code: "VALIDATION_ERROR", field: None };
+        let body = Body { detail: Detail::Faults(faults), code: "VALIDATION_ERROR", field: None, second_step: None };
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, body, challenge: None, retry_after: None }
     }
 
@@ -142,6 +164,12 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "AUTH_REAUTHENTICATION_REQUIRED", detail)
     }
 
+    fn second_factor_required(challenge: LoginChallenge) -> Self {
+        let mut refusal = Self::new(StatusCode::FORBIDDEN, "AUTH_SECOND_FACTOR_REQUIRED", "Second factor required");
+        refusal.body.second_step = Some(SecondStep(challenge));
+        refusal
+    }
+
     const USER_INACTIVE: (&'static str, &'static str) = ("AUTH_USER_INACTIVE", "User not found or inactive");
 }
 
@@ -183,6 +211,7 @@ impl From<LoginError> for ApiError {
                 Self::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid email or password")
             }
             LoginError::Deactivated => Self::account_deactivated(),
+            LoginError::SecondFactorRequired(challenge) => Self::second_factor_required(challenge),
             LoginError::Fault(fault) => fault.into(),
         }
     }
@@ -238,6 +267,40 @@ impl From<ChangePasswordError> for ApiError {
             }
             ChangePasswordError::Proof(error) => error.into(),
             ChangePasswordError::Refused(refused) => Self::password_refused("new_password", refused),
+        }
+    }
+}
+
+impl From<SecondStepError> for ApiError {
+    fn from(error: SecondStepError) -> Self {
+        match error {
+            SecondStepError::ChallengeInvalid => {
+                Self::unauthorized("AUTH_CHALLENGE_INVALID", "Invalid or expired challenge").field("challenge")
+            }
+            SecondStepError::CodeInvalid => Self::unauthorized("AUTH_CODE_INVALID", "Invalid code").field("code"),
+            SecondStepError::Deactivated => Self::account_deactivated(),
+            SecondStepError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<SecondFactorError> for ApiError {
+    fn from(error: SecondFactorError) -> Self {
+        let conflict = |code, detail| Self::new(StatusCode::CONFLICT, code, detail);
+        let forbidden = |code, detail| Self::new(StatusCode::FORBIDDEN, code, detail);
+        match error {
+            SecondFactorError::NotRecent => Self::reauthentication_required(),
+            SecondFactorError::AlreadyEnabled => {
+                conflict("AUTH_SECOND_FACTOR_ENABLED", "A second factor is enabled already")
+            }
+            SecondFactorError::NotEnabled => conflict("AUTH_SECOND_FACTOR_NOT_ENABLED", "No second factor is enabled"),
+            SecondFactorError::EnrolmentInvalid => {
+                forbidden("AUTH_ENROLMENT_INVALID", "Invalid or expired enrolment").field("enrolment")
+            }
+            SecondFactorError::CodeInvalid => forbidden("AUTH_CODE_INVALID", "Invalid code").field("code"),
+            SecondFactorError::Deactivated => Self::account_deactivated(),
+            SecondFactorError::UserNotFound => Self::invalid_token(Self::USER_INACTIVE.0, Self::USER_INACTIVE.1),
+            SecondFactorError::Fault(fault) => fault.into(),
         }
     }
 }

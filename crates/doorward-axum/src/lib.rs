@@ -39,6 +39,7 @@ mod client_address;
 mod error;
 mod json;
 mod layers;
+mod qr_code;
 mod query;
 mod request_origin;
 mod router;
@@ -55,7 +56,8 @@ pub use layers::with_layers;
 pub use request_origin::RequestOrigin;
 pub use router::{RouterOptions, router, routes};
 pub use schemas::{
-    AdminUserResponse, LoginRequest, PasswordChangeRequest, ReauthenticateRequest, RefreshRequest, SessionResponse,
-    SessionsResponse, TokenResponse, UserCreate, UserPageResponse, UserResponse,
+    AdminUserResponse, CodeRequest, LoginRequest, PasswordChangeRequest, ReauthenticateRequest, RecoveryCodesResponse,
+    RefreshRequest, SecondFactorRequest, SessionResponse, SessionsResponse, TokenResponse, TotpConfirmRequest,
+    TotpEnrolmentResponse, TotpResponse, UserCreate, UserPageResponse, UserResponse,
 };
 pub use validation::{FieldFault, Fields, FromFields};

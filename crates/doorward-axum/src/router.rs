@@ -11,7 +11,7 @@ use doorward::Auth;
 
 use crate::client_address::TrustedProxies;
 use crate::layers::with_layers;
-use crate::routes::{admin, auth, documentation, password, service, sessions};
+use crate::routes::{admin, auth, documentation, password, second_factor, service, sessions};
 
 /// What an operator may set about HTTP.
 #[derive(Debug, Clone)]
@@ -57,6 +57,10 @@ where
         .route("/auth/password", post(password::change))
         .route("/auth/reauthenticate", post(password::reauthenticate))
         .route("/auth/me", get(auth::me))
+        .route("/auth/login/second-factor", post(second_factor::log_in))
+        .route("/auth/totp", get(second_factor::show).post(second_factor::enrol).delete(second_factor::disable))
+        .route("/auth/totp/confirm", post(second_factor::confirm))
+        .route("/auth/recovery-codes", post(second_factor::renew_recovery_codes))
         .route("/admin/users", get(admin::list_users))
         .route("/admin/users/{user_id}/deactivate", patch(admin::deactivate))
         .route("/admin/users/{user_id}/reactivate", patch(admin::reactivate))

@@ -74,6 +74,8 @@ pub enum UsersTask {
     Deactivate(String),
     /// Switch an account on.
     Reactivate(String),
+    /// Let a login ask for the password alone.
+    RemoveSecondFactor(String),
     /// Give an account another role.
     SetRole(String, Role),
     /// Bring accounts over from another service.
@@ -197,6 +199,11 @@ fn users() -> Command {
             "Switch an account on; its old tokens stay dead",
             "Example:\n  doorward users reactivate ada@example.com",
         ),
+        about_one(
+            "remove-second-factor",
+            "Let somebody in who has lost the authenticator and the recovery codes",
+            "Example:\n  doorward users remove-second-factor ada@example.com",
+        ),
         set_role,
         moving::import_command(),
     ];
@@ -268,6 +275,7 @@ fn users_task(name: &str, leaf: &ArgMatches) -> Option<UsersTask> {
         "show" => UsersTask::Show(email()?),
         "deactivate" => UsersTask::Deactivate(email()?),
         "reactivate" => UsersTask::Reactivate(email()?),
+        "remove-second-factor" => UsersTask::RemoveSecondFactor(email()?),
         "set-role" => UsersTask::SetRole(email()?, role()?),
         _ => return None,
     })

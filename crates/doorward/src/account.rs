@@ -105,6 +105,15 @@ impl Amendment {
         Self { account: after, sessions, endings, needs_other_admin, record: Record::default(), now }
     }
 
+    /// Keeps the same password under another hash, if one is given: no new [`CredentialVersion`].
+    pub(crate) fn rehashing(before: &Account, hash: Option<PasswordHash>, now: Timestamp) -> Self {
+        let mut amendment = Self::new(before, before.clone(), now);
+        if let Some(hash) = hash {
+            amendment.account.password_hash = hash;
+        }
+        amendment
+    }
+
     /// The same with that change of sessions.
     #[must_use]
     pub fn with_sessions(self, sessions: SessionChange) -> Self {

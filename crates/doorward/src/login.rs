@@ -7,6 +7,7 @@ use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::password::{ClientKey, ClientOfPool, Password, PasswordHash};
+use crate::second_factor::LoginChallenge;
 use crate::store::{SessionOpening, VerifiedLogin};
 use crate::user::UserId;
 
@@ -19,6 +20,9 @@ pub enum LoginError {
     /// The password is right and the account deactivated.
     #[error("the account is deactivated")]
     Deactivated,
+    /// The password is right, and a code is needed beside it: see [`Auth::login_with_code`].
+    #[error("a second factor is required")]
+    SecondFactorRequired(LoginChallenge),
     /// Something else is to blame.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -42,7 +46,11 @@ impl Auth {
         let attempt = Attempt::Password { account: email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
         let outcome = self.log_in(email, password, origin).await;
-        self.settle(admission, Outcome::of(&outcome, |error| matches!(error, LoginError::Fault(_)))).await;
+        let settled = match &outcome {
+            Err(LoginError::SecondFactorRequired(_)) => Outcome::Pending,
+            other => Outcome::of(other, |error| matches!(error, LoginError::Fault(_))),
+        };
+        self.settle(admission, settled).await;
         outcome
     }
 
@@ -64,11 +72,14 @@ impl Auth {
             return Err(self.refuse_login(known, LoginError::Deactivated, origin).await);
         }
         let upgraded_hash = if verification.needs_upgrade { upgrade(pool, password).await } else { None };
+        if account.second_factor.is_some() {
+            return Err(LoginError::SecondFactorRequired(self.challenge(&account, upgraded_hash, origin).await?));
+        }
         let login = VerifiedLogin { user_id: account.user.id, version: account.version, upgraded_hash };
         self.open_session(login, origin).await
     }
 
-    async fn open_session(&self, login: VerifiedLogin, origin: Origin<'_>) -> Result<TokenPair, LoginError> {
+    pub(crate) async fn open_session(&self, login: VerifiedLogin, origin: Origin<'_>) -> Result<TokenPair, LoginError> {
         let now = self.clock.now();
         let user_id = login.user_id;
         let (session, refresh_token) = self.new_session(origin, now)?;

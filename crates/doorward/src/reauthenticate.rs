@@ -9,6 +9,7 @@ use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::password::{ClientKey, Password};
+use crate::second_factor::CodeError;
 use crate::user::UserId;
 
 /// What a person proves with that the account is theirs.
@@ -123,32 +124,54 @@ impl Auth {
         let account = account.ok_or(ProofError::UserNotFound)?;
         let attempt = Attempt::Password { account: account.user.email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
-        let outcome = self.check_proof(&account, proof, refused, origin).await;
-        self.settle(admission, Outcome::of(&outcome, |error| matches!(error, ProofError::Fault(_)))).await;
-        outcome.map(|()| Proven { account })
+        let outcome = self.check_password(&account, &proof.password, origin).await;
+        let settled = match &outcome {
+            Ok(()) if account.second_factor.is_some() => Outcome::Pending,
+            other => Outcome::of(other, |error| matches!(error, ProofError::Fault(_))),
+        };
+        self.settle(admission, settled).await;
+        let outcome = match outcome {
+            Ok(()) => self.check_code(&account, proof, origin).await,
+            refusal => refusal,
+        };
+        match outcome {
+            Err(ProofError::Fault(fault)) => return Err(fault.into()),
+            Err(refusal) => {
+                self.record_event(Some(user), refused).await?;
+                return Err(refusal);
+            }
+            Ok(()) => {}
+        }
+        Ok(Proven { account })
     }
 
-    async fn check_proof(
+    async fn check_password(
         &self,
         account: &Account,
-        proof: &Proof,
-        refused: NewEvent,
+        password: &Password,
         origin: Origin<'_>,
     ) -> Result<(), ProofError> {
         let pool = self.pool.for_client(origin.address.map(ClientKey::from));
         let hash = Some(&account.password_hash);
-        let verification = pool.verify_password(&proof.password, hash).await.map_err(Fault::from)?;
-        let refusal = if !verification.matches {
-            ProofError::WrongPassword
-        } else if !account.user.is_active {
-            ProofError::Deactivated
-        } else if account.second_factor.is_some() {
-            ProofError::WrongCode
-        } else {
+        let verification = pool.verify_password(password, hash).await.map_err(Fault::from)?;
+        if !verification.matches {
+            return Err(ProofError::WrongPassword);
+        }
+        if account.user.is_active { Ok(()) } else { Err(ProofError::Deactivated) }
+    }
+
+    /// A code that was right is used up by now, whatever becomes of what it was for.
+    async fn check_code(&self, account: &Account, proof: &Proof, origin: Origin<'_>) -> Result<(), ProofError> {
+        if account.second_factor.is_none() {
             return Ok(());
-        };
-        self.record_event(Some(account.user.id), refused).await?;
-        Err(refusal)
+        }
+        let code = proof.code.as_ref().ok_or(ProofError::WrongCode)?;
+        self.spend_code(account, code, origin).await.map_err(|error| match error {
+            CodeError::Wrong => ProofError::WrongCode,
+            CodeError::Changed => ProofError::WrongPassword,
+            CodeError::Deactivated => ProofError::Deactivated,
+            CodeError::Fault(fault) => ProofError::Fault(fault),
+        })
     }
 }
 

@@ -51,31 +51,31 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod tests {
     use axum::body::Body;
     use axum::http::{Request, StatusCode};
-    use doorward::testing::MemoryStore;
+    use doorward_testing::{Person, TestAuth};
     use tower::ServiceExt;
 
     use super::*;
 
-    /// The whole application on a store in memory: one route of its own, protected, and Doorward's.
+    async fn status(application: &Router, path: &str, who: Option<&Person>) -> StatusCode {
+        let mut request = Request::get(path);
+        if let Some(who) = who {
+            request = request.header("authorization", who.bearer());
+        }
+        application.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
+    }
+
+    /// The whole application on a store in memory: two routes of its own, protected, and Doorward's.
     #[tokio::test]
     async fn the_routes_stand_side_by_side() {
-        let pool = HashingPool::start(PoolSettings::new(HashParameters::new(8, 1, 1).unwrap())).unwrap();
-        let secret = SecretKey::new("kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP").unwrap();
-        let auth = Auth::new(Arc::new(MemoryStore::new()), pool, Keyring::new(secret, Vec::new()));
-        let application = application(Arc::new(auth));
-        let ask = async |request: Request<Body>| application.clone().oneshot(request).await.unwrap();
+        let service = TestAuth::new();
+        let application = application(service.auth());
+        let ada = service.log_in("ada@example.com").await;
+        let root = service.log_in_admin("root@example.com").await;
 
-        let get = |path: &str| Request::get(path);
-        assert_eq!(ask(get("/hello").body(Body::empty()).unwrap()).await.status(), StatusCode::UNAUTHORIZED);
-        let register = Request::post("/auth/register").header("content-type", "application/json");
-        let ada = r#"{"email":"ada@example.com","password":"correct horse battery staple"}"#;
-        let response = ask(register.body(Body::from(ada)).unwrap()).await;
-        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
-        let tokens: doorward_axum::TokenResponse = serde_json::from_slice(&body).unwrap();
-        let bearer = format!("Bearer {}", tokens.access_token);
-        let with_token = |path: &str| get(path).header("authorization", &bearer).body(Body::empty()).unwrap();
-        assert_eq!(ask(with_token("/hello")).await.status(), StatusCode::OK);
-        assert_eq!(ask(with_token("/report")).await.status(), StatusCode::FORBIDDEN);
-        assert_eq!(ask(with_token("/auth/me")).await.status(), StatusCode::OK);
+        assert_eq!(status(&application, "/hello", None).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(status(&application, "/hello", Some(&ada)).await, StatusCode::OK);
+        assert_eq!(status(&application, "/report", Some(&ada)).await, StatusCode::FORBIDDEN);
+        assert_eq!(status(&application, "/report", Some(&root)).await, StatusCode::OK);
+        assert_eq!(status(&application, "/auth/me", Some(&ada)).await, StatusCode::OK);
     }
 }

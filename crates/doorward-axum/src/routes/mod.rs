@@ -4,5 +4,6 @@ pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod documentation;
 pub(crate) mod password;
+pub(crate) mod second_factor;
 pub(crate) mod service;
 pub(crate) mod sessions;

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod proof;
+mod second_factor;
 mod sessions;
 mod users;
 
@@ -11,6 +12,9 @@ use doorward::password::{PASSWORD_MAX_BYTES, Password, PasswordTooLong};
 
 pub use credentials::{LoginRequest, RefreshRequest, TokenResponse, UserCreate};
 pub use proof::{PasswordChangeRequest, ReauthenticateRequest};
+pub use second_factor::{
+    CodeRequest, RecoveryCodesResponse, SecondFactorRequest, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse,
+};
 pub use sessions::{SessionResponse, SessionsResponse};
 pub use users::{AdminUserResponse, UserPageResponse, UserResponse};
 

@@ -14,5 +14,6 @@ mod password;
 mod reauthenticate;
 mod refresh;
 mod register;
+mod second_factor;
 mod service;
 mod sessions;

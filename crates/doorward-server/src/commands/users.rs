@@ -41,6 +41,7 @@ enum Work {
     List { json: bool },
     Show(EmailAddress),
     SetActive(EmailAddress, bool),
+    RemoveSecondFactor(EmailAddress),
     SetRole(EmailAddress, Role),
 }
 
@@ -56,6 +57,7 @@ impl Work {
             UsersTask::Show(email) => Self::Show(read_email(email)?),
             UsersTask::Deactivate(email) => Self::SetActive(read_email(email)?, false),
             UsersTask::Reactivate(email) => Self::SetActive(read_email(email)?, true),
+            UsersTask::RemoveSecondFactor(email) => Self::RemoveSecondFactor(read_email(email)?),
             UsersTask::SetRole(email, role) => Self::SetRole(read_email(email)?, *role),
             UsersTask::Import(_) => return Err(Failure::new("an import is not about one account")),
         })
@@ -83,6 +85,11 @@ impl Work {
                 let user = changed.map_err(Failure::because)?;
                 let state = if user.is_active { "active" } else { "deactivated, every session ended" };
                 print_line(&format!("user {} ({}) is {state}", user.id, user.email.as_str()))
+            }
+            Self::RemoveSecondFactor(email) => {
+                let user = find(auth, &email).await?;
+                auth.remove_second_factor(user.id, Origin::operator()).await.map_err(Failure::because)?;
+                print_line(&format!("user {} ({}) logs in with the password alone", user.id, user.email.as_str()))
             }
             Self::SetRole(email, role) => {
                 let id = find(auth, &email).await?.id;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failures are panics")]
 
 mod application;
+mod authenticator;
 mod authority;
 mod calibrate;
 mod client;
@@ -22,6 +23,7 @@ mod overload;
 mod races;
 mod readme;
 mod restart;
+mod second_factor;
 mod secrets;
 mod serving;
 mod settings;

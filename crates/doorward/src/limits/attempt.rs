@@ -38,8 +38,16 @@ pub enum Attempt<'a> {
         /// The client's address.
         address: Option<IpAddr>,
     },
-    /// A code for an account: from a message, an app or a printed list.
+    /// A code from a message, for an account.
     Code {
+        /// Whose code it would be.
+        account: &'a str,
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
+    /// A code of the second factor, by somebody who knows the password. Counted apart from codes out of messages, which
+    /// anybody can guess at who knows an address: they must not keep the owner's authenticator waiting.
+    SecondFactor {
         /// Whose code it would be.
         account: &'a str,
         /// The client's address.
@@ -54,12 +62,10 @@ enum OnSuccess {
     Keep,
     /// Its own charge.
     GiveBack,
-    /// Every debt of the key, which makes the sender familiar.
-    Forget,
 }
 
 use Applies::{Always, ToFamiliar, ToStrangers};
-use OnSuccess::{Forget, GiveBack, Keep};
+use OnSuccess::{GiveBack, Keep};
 
 impl Attempt<'_> {
     /// Whom each limit counts, and what a success gets back.
@@ -73,7 +79,7 @@ impl Attempt<'_> {
                 add(Limit::LoginNetwork, network(Limit::LoginNetwork, address), ToStrangers, GiveBack);
                 add(Limit::LoginFamiliar, network(Limit::LoginFamiliar, address), ToFamiliar, Keep);
                 add(Limit::LoginAccount, keys.of_account(Limit::LoginAccount, account), ToStrangers, GiveBack);
-                add(Limit::LoginPair, pair, Always, Forget);
+                add(Limit::LoginPair, pair, Always, Keep);
                 charged.attempt.familiar = Some(pair);
             }
             Self::Registration { address } => {
@@ -87,6 +93,15 @@ impl Attempt<'_> {
             Self::Code { account, address } => {
                 add(Limit::CodeNetwork, network(Limit::CodeNetwork, address), Always, GiveBack);
                 add(Limit::CodeAccount, keys.of_account(Limit::CodeAccount, account), Always, GiveBack);
+            }
+            // Who gets in with both factors is known as who gets in with the only one: by the pair of the passwords.
+            Self::SecondFactor { account, address } => {
+                let pair = keys.of_pair(Limit::SecondFactorPair, Network::of(address), account);
+                let second_factor = keys.of_account(Limit::SecondFactorAccount, account);
+                add(Limit::CodeNetwork, network(Limit::CodeNetwork, address), ToStrangers, GiveBack);
+                add(Limit::SecondFactorAccount, second_factor, ToStrangers, GiveBack);
+                add(Limit::SecondFactorPair, pair, Always, GiveBack);
+                charged.attempt.familiar = Some(keys.of_pair(Limit::LoginPair, Network::of(address), account));
             }
         }
         charged
@@ -124,7 +139,7 @@ impl Charged {
         let made = charges.filter(|(charge, _)| charge.applies.holds(is_familiar));
         let made: Vec<_> =
             made.map(|(charge, (limit, on_success))| (charge.key, charge.rule, limit, on_success)).collect();
-        Admission { made, familiar_until }
+        Admission { made, familiar: self.attempt.familiar.map(|key| (key, familiar_until)) }
     }
 }
 
@@ -133,13 +148,14 @@ impl Charged {
 #[must_use = "settle it when the outcome is known"]
 pub struct Admission {
     made: Vec<(LimitKey, Rule, Limit, OnSuccess)>,
-    familiar_until: Timestamp,
+    /// What makes the sender familiar, and until when. A success forgets every debt of it.
+    familiar: Option<(LimitKey, Timestamp)>,
 }
 
 impl Admission {
     /// Where nothing is limited.
     pub(super) const fn uncounted() -> Self {
-        Self { made: Vec::new(), familiar_until: Timestamp::from_micros(0) }
+        Self { made: Vec::new(), familiar: None }
     }
 
     pub(super) fn is_counted_here(&self) -> bool {
@@ -150,14 +166,17 @@ impl Admission {
     pub(super) fn settlement(&self, outcome: Outcome) -> Option<Settlement> {
         let mut settlement = Settlement::default();
         for (key, rule, _, on_success) in &self.made {
-            match (outcome, on_success) {
-                (Outcome::Failed, _) | (Outcome::Succeeded, Keep) => {}
-                (Outcome::Succeeded, Forget) => settlement.familiar = Some((*key, self.familiar_until)),
-                (Outcome::NotCarriedOut, _) | (Outcome::Succeeded, GiveBack) => {
-                    settlement.give_back.push((*key, *rule));
-                }
+            let is_given_back = match outcome {
+                Outcome::Failed => false,
+                Outcome::NotCarriedOut => true,
+                // Nothing is to be given back of what is forgotten.
+                Outcome::Succeeded | Outcome::Pending => *on_success == GiveBack,
+            };
+            if is_given_back {
+                settlement.give_back.push((*key, *rule));
             }
         }
+        settlement.familiar = self.familiar.filter(|_| outcome == Outcome::Succeeded);
         (settlement.familiar.is_some() || !settlement.give_back.is_empty()).then_some(settlement)
     }
 }

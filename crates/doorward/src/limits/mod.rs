@@ -130,6 +130,9 @@ impl Auth {
 pub enum Outcome {
     /// It got what it asked for.
     Succeeded,
+    /// It was no guess, but whoever made it has yet to prove more. What counts guesses gives it back; nothing is
+    /// forgotten, and nobody becomes familiar: who knows a password only is no owner.
+    Pending,
     /// It was refused.
     Failed,
     /// It was never carried out: nothing was learnt by it.

@@ -29,15 +29,20 @@ pub enum Limit {
     RecoveryAccount,
     /// Wrong codes from a network.
     CodeNetwork,
-    /// Wrong codes for an account.
+    /// Wrong codes out of messages, for an account.
     CodeAccount,
+    /// Wrong codes of the second factor of an account, from all networks together where its owner is not known.
+    SecondFactorAccount,
+    /// Wrong codes of the second factor of an account from one network.
+    SecondFactorPair,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Every limit with its name in metrics and logs and its rule, in the order of [`Limit`].
-const TABLE: [(Limit, &str, Rule); 10] = [
+const TABLE: [(Limit, &str, Rule); 12] = [
     (Limit::LoginNetwork, "login_network", Rule::steady(100, Duration::from_secs(30))),
     (Limit::LoginFamiliar, "login_familiar", Rule::steady(300, SECOND)),
     (Limit::LoginAccount, "login_account", Rule::steady(20, Duration::from_secs(20 * 60))),
@@ -48,6 +53,8 @@ const TABLE: [(Limit, &str, Rule); 10] = [
     (Limit::RecoveryAccount, "recovery_account", Rule::doubling(3, MINUTE, Duration::from_secs(60 * 60))),
     (Limit::CodeNetwork, "code_network", Rule::steady(60, MINUTE)),
     (Limit::CodeAccount, "code_account", Rule::doubling(5, Duration::from_secs(30), Duration::from_secs(60 * 60))),
+    (Limit::SecondFactorAccount, "second_factor_account", Rule::steady(10, Duration::from_secs(40 * 60))),
+    (Limit::SecondFactorPair, "second_factor_pair", Rule::doubling(5, Duration::from_secs(10), HOUR)),
 ];
 
 impl Limit {
@@ -114,6 +121,8 @@ mod tests {
         let rules = LimitRules::default();
         let (pair, account) = (rules.rule(Limit::LoginPair), rules.rule(Limit::LoginAccount));
         // In the long run one network gets an attempt each `longest_wait`.
+        assert!(pair.longest_wait() > account.forgiven_every);
+        let (pair, account) = (rules.rule(Limit::SecondFactorPair), rules.rule(Limit::SecondFactorAccount));
         assert!(pair.longest_wait() > account.forgiven_every);
     }
 }

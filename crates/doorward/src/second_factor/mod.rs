@@ -1,6 +1,36 @@
-//! The second factor: time-based codes (RFC 6238) and single-use recovery codes, as they are stored with the account.
+//! The second factor: time-based codes (RFC 6238) and single-use recovery codes.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `totp.rs` | codes of an authenticator, and which step one is of |
+//! | `recovery_codes.rs` | codes on paper |
+//! | `code.rs` | what a typed code comes to; pure. Using one up, counted and committed |
+//! | `enrolment.rs` | enabling, disabling, new recovery codes |
+//! | `removal.rs` | what an operator does for who has lost everything |
+//! | `challenge.rs` | the second step of a login |
+//!
+//! An authenticator's secret is sealed, and shown once: while it is enrolled. A code is used up in the amendment that
+//! tells it was right, so of two uses at once one is refused. What counts the attempts is in
+//! [`limits`](crate::limits).
+
+mod base32;
+mod challenge;
+mod code;
+mod enrolment;
+mod recovery_codes;
+mod removal;
+pub(crate) mod totp;
+mod uri;
 
 use serde::{Deserialize, Serialize};
+
+pub use challenge::{LoginChallenge, SecondStepError};
+pub(crate) use code::CodeError;
+pub use enrolment::{SecondFactorError, SecondFactorState, TotpEnrolment};
+pub use recovery_codes::RecoveryCodes;
+
+/// The most bytes of a code that are looked at.
+pub const CODE_MAX_BYTES: usize = 64;
 
 /// What a login asks for beside the password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,4 +56,16 @@ impl SecondFactor {
     pub fn from_stored(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
+}
+
+/// The bytes of a typed code without the spaces and hyphens that people put between.
+fn typed(text: &str) -> impl Iterator<Item = u8> {
+    text.bytes().filter(|byte| !matches!(byte, b' ' | b'-'))
+}
+
+/// So many big-endian numbers and nothing else.
+fn numbers<const N: usize>(bytes: &[u8]) -> Option<[i64; N]> {
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    let numbers: &[[u8; 8]; N] = chunks.try_into().ok()?;
+    rest.is_empty().then(|| numbers.map(i64::from_be_bytes))
 }

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod agreement;
 #[doc(hidden)]
 pub mod amending;
+mod authenticator;
 mod clock;
 #[doc(hidden)]
 pub mod contract;
@@ -20,6 +21,7 @@ pub mod races;
 #[doc(hidden)]
 pub mod records;
 
+pub use authenticator::Authenticator;
 pub use clock::TestClock;
 pub use memory::MemoryStore;
 
