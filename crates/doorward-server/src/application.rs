@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use doorward::password::{HashingPool, PoolSettings};
+use doorward::password::{HashingPool, Peppers, PoolSettings};
 use doorward::token::access::AccessTokenRules;
 use doorward::token::keyring::Keyring;
 use doorward::{Auth, Store};
@@ -65,11 +65,14 @@ async fn open(settings: &Settings, pool: PoolSettings, listen: bool) -> Result<A
     };
     let previous = settings.secret_key_previous.iter().map(Secret::key).collect();
     let keyring = Keyring::new(secret.key(), previous);
-    let pool = HashingPool::start(pool)
+    let previous = settings.peppers.previous.iter().map(Secret::key).collect();
+    let peppers = Peppers::new(settings.peppers.current.as_ref().map(Secret::key), previous);
+    let pool = HashingPool::start(PoolSettings { peppers, ..pool })
         .map_err(|error| Failure::new(format!("cannot start the threads that hash passwords: {error}")))?;
     let auth = Auth::new(open_store(settings, listen).await?, pool, keyring)
         .with_access_token_rules(access_token_rules(settings))
-        .with_refresh_rules(settings.refresh_rules);
+        .with_refresh_rules(settings.refresh_rules)
+        .with_account_rules(settings.account_rules.clone());
     Ok(if settings.rate_limit_enabled { auth } else { auth.danger_without_limits() })
 }
 

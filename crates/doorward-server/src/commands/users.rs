@@ -27,7 +27,7 @@ pub(crate) fn run(settings: &Settings, task: &UsersTask) -> Result<ExitCode, Fai
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
     runtime.block_on(async {
         // A refused address or password comes before anything is made on disk.
-        let work = Work::prepare(task)?;
+        let work = Work::prepare(task, settings.account_rules.password_policy)?;
         let auth = application::open_for_a_command(settings).await?;
         let outcome = work.perform(&auth).await;
         auth.close().await;
@@ -46,12 +46,12 @@ enum Work {
 }
 
 impl Work {
-    fn prepare(task: &UsersTask) -> Result<Self, Failure> {
+    fn prepare(task: &UsersTask, policy: PasswordPolicy) -> Result<Self, Failure> {
         Ok(match task {
             UsersTask::Create { email, role, password_stdin } => {
                 let email = read_email(email)?;
                 let text = if *password_stdin { password_from_input()? } else { password_from_terminal()? };
-                Self::Create(email, new_password(text)?, *role)
+                Self::Create(email, new_password(text, policy)?, *role)
             }
             UsersTask::List { json } => Self::List { json: *json },
             UsersTask::Show(email) => Self::Show(read_email(email)?),
@@ -109,9 +109,10 @@ async fn find(auth: &Auth, email: &EmailAddress) -> Result<User, Failure> {
     user.ok_or_else(|| Failure::new(format!("no account has the address {}", email.as_str())))
 }
 
-fn new_password(text: Zeroizing<String>) -> Result<NewPassword, Failure> {
+/// Whether it suits the address is seen when the account is made.
+fn new_password(text: Zeroizing<String>, policy: PasswordPolicy) -> Result<NewPassword, Failure> {
     let password = Password::new(text).map_err(Failure::because)?;
-    NewPassword::new(password, PasswordPolicy::default()).map_err(Failure::because)
+    NewPassword::new(password, policy).map_err(Failure::because)
 }
 
 /// The password up to the end of its line; a line break within it is refused rather than dropped.

@@ -1,5 +1,6 @@
 //! Settings: gathered from file, environment and flags, made valid once, at the door.
 
+mod accounts;
 mod database;
 mod fault;
 mod raw;
@@ -12,12 +13,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use doorward::AccountRules;
 use doorward::password::HashParameters;
 use doorward::session::RefreshRules;
 use doorward::token::keyring::SecretKey;
 use doorward_axum::TrustedProxies;
 use zeroize::Zeroizing;
 
+pub use accounts::PepperSettings;
 pub use database::{Database, DatabaseLimits};
 pub use fault::{SettingFault, SettingFaults};
 pub use raw::{DEFAULT_FILE, Environment, Flags, RawSettings, RawText, RawValue, Source};
@@ -46,6 +49,10 @@ pub struct Settings {
     pub access_token_lifetime: Duration,
     /// What holds for refresh tokens.
     pub refresh_rules: RefreshRules,
+    /// What holds for accounts.
+    pub account_rules: AccountRules,
+    /// What is mixed into password hashes.
+    pub peppers: PepperSettings,
     /// What a password hash costs.
     pub hash_parameters: HashParameters,
     /// Memory of all hashing, in MiB. `None`: one hash a core.

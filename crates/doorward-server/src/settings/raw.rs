@@ -215,7 +215,7 @@ impl RawSettings {
     /// A variable's value. An empty one counts as unset, but an empty secret is somebody's mistake.
     fn variable(&mut self, setting: &'static Setting, name: &str, environment: &Environment) -> Option<RawText> {
         let value = environment.get(&OsString::from(name))?;
-        if value.is_empty() && name != "SECRET_KEY" {
+        if value.is_empty() && !["SECRET_KEY", "PASSWORD_PEPPER"].contains(&name) {
             return None;
         }
         let text = value.to_str().map(RawText::from);

@@ -67,7 +67,7 @@ const PLAIN: Setting = Setting {
 };
 
 /// All settings, in the order in which people meet them.
-pub static SETTINGS: [Setting; 28] = [
+pub static SETTINGS: [Setting; 37] = [
     Setting {
         key: "bind",
         default: Some("127.0.0.1:8000"),
@@ -170,6 +170,77 @@ pub static SETTINGS: [Setting; 28] = [
         default: Some("0"),
         example: "10",
         help: "How long a spent refresh token may come back and get the same successor; 0: never",
+        ..PLAIN
+    },
+    Setting {
+        key: "session_idle_minutes",
+        example: "30",
+        help: "How long a session may go without a refresh; no longer than a refresh token is good in any case \
+               [default: as long as a refresh token is good]",
+        ..PLAIN
+    },
+    Setting {
+        key: "session_absolute_days",
+        example: "30",
+        help: "How long a session lives at most, however much it is used [default: without end]",
+        ..PLAIN
+    },
+    Setting {
+        key: "reauthentication_minutes",
+        default: Some("10"),
+        example: "10",
+        help: "For how long after a login or POST /auth/reauthenticate what changes how an account is got into may be \
+               done",
+        ..PLAIN
+    },
+    Setting {
+        key: "service_name",
+        default: Some("Doorward"),
+        example: "Analytical Engines",
+        help: "What people know the service by: in letters, in authenticators, and as a password that is refused",
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "password_min_length",
+        default: Some("8"),
+        example: "15",
+        help: "The fewest characters of a new password; NIST asks for 15 where there is no second factor",
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "password_max_length",
+        default: Some("1024"),
+        example: "1024",
+        help: "The most bytes of a new password, in UTF-8",
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "password_blocklist_enabled",
+        default: Some("true"),
+        example: "true",
+        help: "Whether new passwords are refused that leaked most often, or are the address or the service's name",
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "password_pepper",
+        example: "what `openssl rand -base64 48` prints",
+        help: "Mixed into new password hashes, 32 bytes or more: without it a stolen database gives no password away, \
+               and whoever loses it logs nobody in; prefer PASSWORD_PEPPER_FILE [default: none]",
+        secrecy: Secrecy::Secret,
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "password_pepper_previous",
+        example: "the password_pepper before this one",
+        help: "Older peppers of hashes that are made anew at the next login, separated by commas",
+        secrecy: Secrecy::Secret,
+        scope: Scope::Everywhere,
+        is_list: true,
         ..PLAIN
     },
     Setting {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, Uri};
 use doorward::password::{HashParameters, InvalidParameters};
-use doorward::session::RefreshRules;
 use doorward_axum::TrustedProxies;
 use tracing_subscriber::EnvFilter;
 
+use super::accounts;
 use super::fault::{SettingFault, SettingFaults};
 use super::raw::{RawSettings, RawValue, Source};
 use super::table::{Secrecy, Setting};
@@ -31,8 +31,10 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let secret_key = door.optional("secret_key", secret);
     let secret_key_previous = door.list("secret_key_previous", secret);
     let access_minutes = door.number("access_token_expire_minutes", 1..=1440);
-    let refresh_days = door.number("refresh_token_expire_days", 1..=3650);
-    let grace_seconds = door.number("refresh_reuse_grace_seconds", 0..=300);
+    let refresh_rules = accounts::refresh_rules(&mut door);
+    let account_rules = accounts::account_rules(&mut door);
+    let signing: Vec<_> = secret_key.iter().flatten().chain(secret_key_previous.iter().flatten()).cloned().collect();
+    let peppers = accounts::peppers(&mut door, &signing);
     let hash_parameters = hash_parameters(&mut door);
     let hash_budget_mib = hash_budget(&mut door, hash_parameters);
     let allowed_origins = door.list("allowed_origins", origin);
@@ -57,11 +59,9 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
             secret_key: secret_key?,
             secret_key_previous: secret_key_previous?,
             access_token_lifetime: Duration::from_secs(60 * u64::from(access_minutes?)),
-            refresh_rules: RefreshRules {
-                lifetime: Duration::from_secs(24 * 60 * 60 * u64::from(refresh_days?)),
-                reuse_grace: Duration::from_secs(u64::from(grace_seconds?)),
-                ..RefreshRules::default()
-            },
+            refresh_rules: refresh_rules?,
+            account_rules: account_rules?,
+            peppers: peppers?,
             hash_parameters: hash_parameters?,
             hash_budget_mib: hash_budget_mib?,
             allowed_origins: allowed_origins?,
@@ -139,20 +139,20 @@ fn hash_budget(door: &mut Door<'_>, parameters: Option<HashParameters>) -> Optio
 }
 
 /// Lets values in and collects the faults of the others.
-struct Door<'a> {
+pub(super) struct Door<'a> {
     raw: &'a RawSettings,
     faults: Vec<SettingFault>,
 }
 
 impl Door<'_> {
     /// A setting that always has a value, if only its default.
-    fn read<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<T> {
+    pub(super) fn read<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<T> {
         self.optional(key, parse).flatten()
     }
 
     /// A setting that may be unset: `Some(None)`. The outer `None` stands for a fault.
     #[expect(clippy::option_option, reason = "a fault and an unset setting are different things")]
-    fn optional<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Option<T>> {
+    pub(super) fn optional<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Option<T>> {
         match self.raw.value(key).map(|value| parse(value.text())) {
             None => Some(None),
             Some(Ok(value)) => Some(Some(value)),
@@ -163,17 +163,22 @@ impl Door<'_> {
         }
     }
 
-    fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
+    pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
         let Some(value) = self.raw.value(key) else { return Some(Vec::new()) };
         let parsed: Result<_, _> = value.parts.iter().map(|part| parse(part.as_str())).collect();
         parsed.map_err(|problem| self.fault(key, problem)).ok()
     }
 
-    fn number(&mut self, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
+    pub(super) fn number(&mut self, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
         self.read(key, |text| whole_number(text, range.clone()))
     }
 
-    fn fault(&mut self, key: &str, problem: Problem) {
+    #[expect(clippy::option_option, reason = "a fault and an unset setting are different things")]
+    pub(super) fn optional_number(&mut self, key: &str, range: RangeInclusive<u32>) -> Option<Option<u32>> {
+        self.optional(key, |text| whole_number(text, range.clone()))
+    }
+
+    pub(super) fn fault(&mut self, key: &str, problem: Problem) {
         let setting = Setting::find(key);
         let is_secret = setting.is_some_and(|setting| setting.secrecy == Secrecy::Secret);
         let example = setting.map_or("", |setting| setting.example);
@@ -197,7 +202,7 @@ fn socket_address(text: &str) -> Result<SocketAddr, Problem> {
     text.parse().map_err(|_| format!("is {}, not an IP address and a port", shown(text)))
 }
 
-fn yes_or_no(text: &str) -> Result<bool, Problem> {
+pub(super) fn yes_or_no(text: &str) -> Result<bool, Problem> {
     text.parse().map_err(|_| format!("is {}, neither true nor false", shown(text)))
 }
 
@@ -205,7 +210,7 @@ fn path(text: &str) -> Result<PathBuf, Problem> {
     if text.is_empty() { Err("is empty".to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 
-fn secret(text: &str) -> Result<Secret, Problem> {
+pub(super) fn secret(text: &str) -> Result<Secret, Problem> {
     if text.is_empty() {
         return Err("is refused: it is empty".to_owned());
     }

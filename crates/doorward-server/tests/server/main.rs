@@ -1,6 +1,7 @@
 //! The real binary, on a real file, over real sockets: what an operator and a client see of it.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's failures are panics")]
 
+mod accounts;
 mod application;
 mod authenticator;
 mod authority;

@@ -105,6 +105,16 @@ fn values_that_will_not_do_are_refused() {
         ("--password-hash-memory-kib", "9"),
         ("--password-hash-budget-mib", "1"),
         ("--max-connections", "-1"),
+        ("--password-min-length", "7"),
+        ("--password-min-length", "65"),
+        ("--password-max-length", "63"),
+        ("--password-max-length", "1025"),
+        ("--session-idle-minutes", "0"),
+        ("--session-absolute-days", "0"),
+        ("--reauthentication-minutes", "0"),
+        ("--service-name", " "),
+        ("--service-name", "a:b"),
+        ("--password-blocklist-enabled", "perhaps"),
     ] {
         let reason = Home::new().run(&["config", "check", key, value]).refused();
         assert!(reason.contains(&key[2..].replace('-', "_")), "{reason}");
@@ -130,6 +140,23 @@ fn weak_secrets_are_refused_in_one_line_that_says_how_to_make_a_good_one() {
             assert!(weak.is_empty() || weak == "secret" || !reason.contains(weak), "{reason}");
         }
     }
+}
+
+#[test]
+fn weak_peppers_are_refused_like_weak_secrets() {
+    let repeated = "a".repeat(64);
+    for (weak, why) in [("", "empty"), ("secret", "fewer than 32"), (&repeated, "repeats"), (SECRET, "secret_key, too")]
+    {
+        for command in [&["serve"][..], &["config", "check"], &["users", "list"]] {
+            let environment = [("PASSWORD_PEPPER", weak), ("SECRET_KEY", SECRET)];
+            let reason = Home::new().run_with_environment(command, &environment).refused();
+            assert!(reason.contains("PASSWORD_PEPPER") && reason.contains(why), "{reason}");
+            assert!(reason.contains("openssl rand -base64 48"), "{reason}");
+            assert!(weak.len() < 7 || !reason.contains(weak), "{reason}");
+        }
+    }
+    let older = [("PASSWORD_PEPPER_PREVIOUS", "short"), ("SECRET_KEY", SECRET)];
+    assert!(Home::new().run_with_environment(&["config", "check"], &older).refused().contains("fewer than 32"));
 }
 
 #[test]

@@ -66,6 +66,11 @@ fn refusals_are_one_line() {
     assert!(home.run_with_input(&create, "short\n").refused().contains("8 characters"));
     assert!(home.run_with_input(&create, "two lines\nof text\n").refused().contains("more than one line"));
     assert!(home.run_with_input(&create, &"x".repeat(1025)).refused().contains("1024 bytes"));
+    assert!(home.run_with_input(&create, "password123\n").refused().contains("leaked most often"));
+    let named = [&create[..], &CHEAP[..]].concat();
+    assert!(home.run_with_input(&named, "New@Example.com\n").refused().contains("too much like the email address"));
+    let longer = [&create[..], &["--password-min-length", "15"]].concat();
+    assert!(home.run_with_input(&longer, "fourteen chars\n").refused().contains("15 characters"));
     assert!(home.run(&["users", "show", "no address"]).refused().contains("EMAIL"));
 }
 

@@ -1,0 +1,92 @@
+//! Settings of sessions, passwords and peppers.
+
+use std::time::Duration;
+
+use doorward::AccountRules;
+use doorward::password::{PASSWORD_MAX_BYTES, PasswordPolicy};
+use doorward::session::RefreshRules;
+
+use super::Secret;
+use super::valid::{Door, secret, yes_or_no};
+
+/// No password policy asks for more than this many characters.
+const LONGEST_MINIMUM: u32 = 64;
+/// No service's name is longer, in characters.
+const LONGEST_NAME: usize = 64;
+const MINUTE: u64 = 60;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+/// The secrets that are mixed into password hashes.
+#[derive(Debug, Clone)]
+pub struct PepperSettings {
+    /// Of new hashes.
+    pub current: Option<Secret>,
+    /// Of older ones.
+    pub previous: Vec<Secret>,
+}
+
+pub(super) fn refresh_rules(door: &mut Door<'_>) -> Option<RefreshRules> {
+    let lifetime_days = door.number("refresh_token_expire_days", 1..=3650);
+    let grace_seconds = door.number("refresh_reuse_grace_seconds", 0..=300);
+    let idle_minutes = door.optional_number("session_idle_minutes", 1..=5_256_000);
+    let absolute_days = door.optional_number("session_absolute_days", 1..=3650);
+    let seconds = |unit: u64, count: u32| Duration::from_secs(unit * u64::from(count));
+    Some(RefreshRules {
+        lifetime: seconds(DAY, lifetime_days?),
+        idle: idle_minutes?.map(|minutes| seconds(MINUTE, minutes)),
+        absolute: absolute_days?.map(|days| seconds(DAY, days)),
+        reuse_grace: Duration::from_secs(u64::from(grace_seconds?)),
+    })
+}
+
+pub(super) fn account_rules(door: &mut Door<'_>) -> Option<AccountRules> {
+    let service_name = door.read("service_name", service_name);
+    let recent_minutes = door.number("reauthentication_minutes", 1..=1440);
+    let password_policy = password_policy(door);
+    let mut rules = AccountRules::default();
+    rules.service_name = service_name?;
+    rules.recent_for = Duration::from_secs(MINUTE * u64::from(recent_minutes?));
+    rules.password_policy = password_policy?;
+    Some(rules)
+}
+
+fn password_policy(door: &mut Door<'_>) -> Option<PasswordPolicy> {
+    let most = u32::try_from(PASSWORD_MAX_BYTES).unwrap_or(u32::MAX);
+    let min_length = door.number("password_min_length", 8..=LONGEST_MINIMUM);
+    // NIST SP 800-63B-4, 3.1.1.2: at least 64 characters are to be taken.
+    let max_length = door.number("password_max_length", 64..=most);
+    let refuses_common = door.read("password_blocklist_enabled", yes_or_no);
+    let mut policy = PasswordPolicy::default();
+    policy.min_code_points = usize::try_from(min_length?).ok()?;
+    policy.max_bytes = usize::try_from(max_length?).ok()?;
+    policy.refuses_common = refuses_common?;
+    Some(policy)
+}
+
+fn service_name(text: &str) -> Result<String, String> {
+    let is_name = !text.trim().is_empty()
+        && text.chars().count() <= LONGEST_NAME
+        && !text.chars().any(|character| character.is_control() || character == ':');
+    if is_name {
+        Ok(text.trim().to_owned())
+    } else {
+        Err(format!("is not a name of 1 to {LONGEST_NAME} characters without a colon"))
+    }
+}
+
+/// Peppers that are the signing secret, too, are refused: whoever has the one must not have the other.
+pub(super) fn peppers(door: &mut Door<'_>, signing: &[Secret]) -> Option<PepperSettings> {
+    let current = door.optional("password_pepper", secret)?;
+    let previous = door.list("password_pepper_previous", secret)?;
+    for (key, mut peppers) in [
+        ("password_pepper", current.iter().collect::<Vec<_>>()),
+        ("password_pepper_previous", previous.iter().collect()),
+    ] {
+        peppers.retain(|pepper| signing.iter().any(|signing| signing.bytes() == pepper.bytes()));
+        if !peppers.is_empty() {
+            door.fault(key, "is refused: it is a secret_key, too".to_owned());
+            return None;
+        }
+    }
+    Some(PepperSettings { current, previous })
+}
