@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use doorward::admin::AdminError;
 use doorward::change_password::ChangePasswordError;
+use doorward::erase::EraseError;
 use doorward::limits::RateLimited;
 use doorward::login::LoginError;
 use doorward::password::{HashingError, PasswordRefused};
@@ -142,6 +143,10 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "AUTH_REAUTHENTICATION_REQUIRED", detail)
     }
 
+    fn last_admin() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "ADMN_LAST_ADMIN", "Cannot lose the last active admin account")
+    }
+
     const USER_INACTIVE: (&'static str, &'static str) = ("AUTH_USER_INACTIVE", "User not found or inactive");
 }
 
@@ -183,6 +188,10 @@ impl From<LoginError> for ApiError {
                 Self::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid email or password")
             }
             LoginError::Deactivated => Self::account_deactivated(),
+            LoginError::PasswordChangeRequired => {
+                let detail = "Password change required. Follow the link in your e-mail.";
+                Self::new(StatusCode::FORBIDDEN, "AUTH_PASSWORD_CHANGE_REQUIRED", detail)
+            }
             LoginError::Fault(fault) => fault.into(),
         }
     }
@@ -260,6 +269,15 @@ impl From<ReauthenticateError> for ApiError {
     }
 }
 
+impl From<EraseError> for ApiError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Proof(error) => error.into(),
+            EraseError::LastAdmin => Self::last_admin(),
+        }
+    }
+}
+
 impl From<AdminError> for ApiError {
     fn from(error: AdminError) -> Self {
         match error {
@@ -267,8 +285,10 @@ impl From<AdminError> for ApiError {
             AdminError::CannotDeactivateAdmin => {
                 Self::new(StatusCode::FORBIDDEN, "ADMN_CANNOT_DEACTIVATE_ADMIN", "Cannot deactivate admin accounts")
             }
-            AdminError::LastAdmin => {
-                Self::new(StatusCode::FORBIDDEN, "ADMN_LAST_ADMIN", "Cannot lose the last active admin account")
+            AdminError::LastAdmin => Self::last_admin(),
+            AdminError::OwnAccount => {
+                let detail = "Erase your own account at DELETE /auth/me";
+                Self::new(StatusCode::FORBIDDEN, "ADMN_CANNOT_ERASE_SELF", detail)
             }
             AdminError::Fault(fault) => fault.into(),
         }

@@ -39,6 +39,7 @@ mod client_address;
 mod error;
 mod json;
 mod layers;
+mod paged_body;
 mod query;
 mod request_origin;
 mod router;
@@ -55,7 +56,8 @@ pub use layers::with_layers;
 pub use request_origin::RequestOrigin;
 pub use router::{RouterOptions, router, routes};
 pub use schemas::{
-    AdminUserResponse, LoginRequest, PasswordChangeRequest, ReauthenticateRequest, RefreshRequest, SessionResponse,
-    SessionsResponse, TokenResponse, UserCreate, UserPageResponse, UserResponse,
+    AdminUserResponse, EraseRequest, EventPageResponse, EventResponse, LoginRequest, PasswordChangeRequest,
+    ProfileUpdate, ReauthenticateRequest, RefreshRequest, RoleChange, SessionResponse, SessionsResponse, TokenResponse,
+    UserCreate, UserInvite, UserPageResponse, UserResponse,
 };
 pub use validation::{FieldFault, Fields, FromFields};
