@@ -11,6 +11,7 @@ use axum::response::Response;
 use doorward::{Auth, Identity, User};
 
 use crate::error::ApiError;
+use crate::request_origin::RequestOrigin;
 
 /// Whoever holds a good access token. Costs no look into the store.
 ///
@@ -47,7 +48,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let auth = Arc::<Auth>::from_ref(state);
         let identity = auth.authenticate(bearer_token(&parts.headers)?).await?;
-        Ok(Self(auth.current_admin(&identity).await?))
+        let from = RequestOrigin::of(parts);
+        Ok(Self(auth.current_admin(&identity, from.origin()).await?))
     }
 }
 

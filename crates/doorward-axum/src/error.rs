@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use doorward::admin::AdminError;
 use doorward::change_password::ChangePasswordError;
+use doorward::erase::EraseError;
 use doorward::limits::RateLimited;
 use doorward::login::LoginError;
 use doorward::password::{HashingError, PasswordRefused};
@@ -170,6 +171,10 @@ impl ApiError {
         refusal
     }
 
+    fn last_admin() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "ADMN_LAST_ADMIN", "Cannot lose the last active admin account")
+    }
+
     const USER_INACTIVE: (&'static str, &'static str) = ("AUTH_USER_INACTIVE", "User not found or inactive");
 }
 
@@ -212,6 +217,10 @@ impl From<LoginError> for ApiError {
             }
             LoginError::Deactivated => Self::account_deactivated(),
             LoginError::SecondFactorRequired(challenge) => Self::second_factor_required(challenge),
+            LoginError::PasswordChangeRequired => {
+                let detail = "Password change required. Follow the link in your e-mail.";
+                Self::new(StatusCode::FORBIDDEN, "AUTH_PASSWORD_CHANGE_REQUIRED", detail)
+            }
             LoginError::Fault(fault) => fault.into(),
         }
     }
@@ -323,6 +332,15 @@ impl From<ReauthenticateError> for ApiError {
     }
 }
 
+impl From<EraseError> for ApiError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Proof(error) => error.into(),
+            EraseError::LastAdmin => Self::last_admin(),
+        }
+    }
+}
+
 impl From<AdminError> for ApiError {
     fn from(error: AdminError) -> Self {
         match error {
@@ -330,8 +348,10 @@ impl From<AdminError> for ApiError {
             AdminError::CannotDeactivateAdmin => {
                 Self::new(StatusCode::FORBIDDEN, "ADMN_CANNOT_DEACTIVATE_ADMIN", "Cannot deactivate admin accounts")
             }
-            AdminError::LastAdmin => {
-                Self::new(StatusCode::FORBIDDEN, "ADMN_LAST_ADMIN", "Cannot lose the last active admin account")
+            AdminError::LastAdmin => Self::last_admin(),
+            AdminError::OwnAccount => {
+                let detail = "Erase your own account at DELETE /auth/me";
+                Self::new(StatusCode::FORBIDDEN, "ADMN_CANNOT_ERASE_SELF", detail)
             }
             AdminError::Fault(fault) => fault.into(),
         }

@@ -39,6 +39,7 @@ mod client_address;
 mod error;
 mod json;
 mod layers;
+mod paged_body;
 mod qr_code;
 mod query;
 mod request_origin;
@@ -56,8 +57,9 @@ pub use layers::with_layers;
 pub use request_origin::RequestOrigin;
 pub use router::{RouterOptions, router, routes};
 pub use schemas::{
-    AdminUserResponse, CodeRequest, LoginRequest, PasswordChangeRequest, ReauthenticateRequest, RecoveryCodesResponse,
-    RefreshRequest, SecondFactorRequest, SessionResponse, SessionsResponse, TokenResponse, TotpConfirmRequest,
-    TotpEnrolmentResponse, TotpResponse, UserCreate, UserPageResponse, UserResponse,
+    AdminUserResponse, CodeRequest, EraseRequest, EventPageResponse, EventResponse, LoginRequest,
+    PasswordChangeRequest, ProfileUpdate, ReauthenticateRequest, RecoveryCodesResponse, RefreshRequest, RoleChange,
+    SecondFactorRequest, SessionResponse, SessionsResponse, TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse,
+    TotpResponse, UserCreate, UserInvite, UserPageResponse, UserResponse,
 };
 pub use validation::{FieldFault, Fields, FromFields};

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use axum::extract::RawPathParams;
+use doorward::audit::EventKind;
 use doorward::session::SessionId;
-use doorward::{Role, UserId};
+use doorward::{Role, Timestamp, UserId};
 
 use crate::error::ApiError;
 use crate::validation::FieldFault;
@@ -39,6 +40,58 @@ impl Query {
             Some(_) => Err(FieldFault::less_than_equal(loc, max)),
         };
         self.note(read).unwrap_or(default)
+    }
+
+    /// The integer `name` between `min` and `max`, when one is given. An empty one is a fault: it may be the mistake of
+    /// somebody who pages.
+    pub(crate) fn optional_integer(&mut self, name: &'static str, min: u64, max: u64) -> Option<u64> {
+        let is_given = self.parameters.iter().any(|(parameter, _)| parameter == name);
+        is_given.then(|| self.integer(name, min, min, max))
+    }
+
+    /// The number of an account `name`, when one is given.
+    pub(crate) fn user(&mut self, name: &'static str) -> Option<UserId> {
+        if self.is_blank(name) {
+            return None;
+        }
+        let number = self.optional_integer(name, 1, i64::MAX as u64)?;
+        i64::try_from(number).ok().and_then(UserId::new)
+    }
+
+    /// The kind of event `name`, when one is given.
+    pub(crate) fn event_kind(&mut self, name: &'static str) -> Option<EventKind> {
+        let text = self.only(name).filter(|text| !text.is_empty())?;
+        let read = EventKind::from_name(&text).ok_or_else(|| {
+            let expected = EventKind::all().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
+            FieldFault::enumeration(vec!["query", name], &expected)
+        });
+        self.note(read)
+    }
+
+    /// The moment `name`, when one is given (RFC 3339, section 5.6). A `+` has to be sent as `%2B`.
+    pub(crate) fn moment(&mut self, name: &'static str) -> Option<Timestamp> {
+        let text = self.only(name).filter(|text| !text.is_empty())?;
+        self.note(read_moment(&text).ok_or_else(|| FieldFault::datetime_parsing(vec!["query", name])))
+    }
+
+    /// The text `name`, when one is given: `max` bytes at most, none of them a control character.
+    pub(crate) fn text(&mut self, name: &'static str, max: usize) -> Option<String> {
+        let text = self.only(name).filter(|text| !text.is_empty())?;
+        let loc = vec!["query", name];
+        let read = if text.len() > max {
+            Err(FieldFault::string_too_long(loc, max))
+        } else if text.chars().any(char::is_control) {
+            Err(FieldFault::value_error(loc, "Value error", "contains a control character"))
+        } else {
+            Ok(text)
+        };
+        self.note(read)
+    }
+
+    /// Whether `name` is given once, and empty: as a form sends a field that nobody filled in.
+    fn is_blank(&self, name: &str) -> bool {
+        let mut values = self.parameters.iter().filter(|(parameter, _)| parameter == name);
+        matches!((values.next(), values.next()), (Some((_, value)), None) if value.is_empty())
     }
 
     /// The role `name`, when one is given.
@@ -82,6 +135,20 @@ impl Query {
 
 /// Why a path has no parameters that can be read.
 pub(crate) type PathRejected = axum::extract::rejection::RawPathParamsRejection;
+
+/// A moment in the form of RFC 3339, and no other that a lenient reader would take.
+fn read_moment(text: &str) -> Option<Timestamp> {
+    let (date, time) = text.split_once(['T', 't'])?;
+    let is_date = date.len() == 10 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let is_time = time.is_char_boundary(8) && time.as_bytes().iter().filter(|byte| **byte == b':').count() >= 2;
+    let zone = time.get(8..)?.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
+    let is_zone = zone.eq_ignore_ascii_case("z") || (zone.len() == 6 && zone.as_bytes()[3] == b':');
+    if !(is_date && is_time && is_zone) {
+        return None;
+    }
+    let moment: jiff::Timestamp = text.parse().ok()?;
+    Some(Timestamp::from_micros(moment.as_microsecond()))
+}
 
 /// The user that a path names as `user_id`. What isn't UTF-8 there is no integer either.
 ///
@@ -157,6 +224,34 @@ fn decode(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_those_of_rfc_3339() {
+        let seconds = |text: &str| read_moment(text).map(Timestamp::seconds);
+        assert_eq!(seconds("2027-01-15T08:00:00Z"), Some(1_800_000_000));
+        for text in ["2027-01-15t08:00:00z", "2027-01-15T08:00:00.000000Z", "2027-01-15T10:30:00+02:30"] {
+            assert_eq!(seconds(text), Some(1_800_000_000), "{text}");
+        }
+        for text in [
+            "2027-01-15",
+            "2027-01-15T08:00:00",
+            "2027-01-15 08:00:00Z",
+            "2027-01-15T08:00Z",
+            "2027-13-15T08:00:00Z",
+            "2027-01-15T08:00:00+02",
+            "2027-01-15T08:00:00Z[UTC]",
+            "20270115T080000Z",
+            "1800000000",
+            "T",
+            "",
+            "2027-02-30T00:00:00Z",
+            "2027-01-15T08:00:00Zé",
+            "99999-01-01T00:00:00Z",
+            "2027-01-15T24:00:00Z",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn form_encoding_is_undone() {

@@ -26,6 +26,14 @@ pub struct RequestOrigin {
 }
 
 impl RequestOrigin {
+    pub(crate) fn of(parts: &Parts) -> Self {
+        Self {
+            address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
+            user_agent: parts.headers.get(USER_AGENT).cloned(),
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()),
+        }
+    }
+
     /// The origin of a request whose sender has proven nothing yet.
     pub fn origin(&self) -> Origin<'_> {
         Origin::unknown()
@@ -48,10 +56,6 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestOrigin {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self {
-            address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
-            user_agent: parts.headers.get(USER_AGENT).cloned(),
-            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()),
-        })
+        Ok(Self::of(parts))
     }
 }

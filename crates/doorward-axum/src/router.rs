@@ -11,7 +11,7 @@ use doorward::Auth;
 
 use crate::client_address::TrustedProxies;
 use crate::layers::with_layers;
-use crate::routes::{admin, auth, documentation, password, second_factor, service, sessions};
+use crate::routes::{account, admin, auth, documentation, events, password, second_factor, service, sessions};
 
 /// What an operator may set about HTTP.
 #[derive(Debug, Clone)]
@@ -56,17 +56,24 @@ where
         .route("/auth/sessions/{session_id}", delete(sessions::end))
         .route("/auth/password", post(password::change))
         .route("/auth/reauthenticate", post(password::reauthenticate))
-        .route("/auth/me", get(auth::me))
         .route("/auth/login/second-factor", post(second_factor::log_in))
         .route("/auth/totp", get(second_factor::show).post(second_factor::enrol).delete(second_factor::disable))
         .route("/auth/totp/confirm", post(second_factor::confirm))
         .route("/auth/recovery-codes", post(second_factor::renew_recovery_codes))
-        .route("/admin/users", get(admin::list_users))
+        .route("/auth/me", get(account::show).patch(account::change).delete(account::erase))
+        .route("/auth/me/export", get(account::export))
+        .route("/auth/events", get(events::own))
+        .route("/admin/users", get(admin::list_users).post(admin::invite))
+        .route("/admin/users/{user_id}", delete(admin::erase))
+        .route("/admin/users/{user_id}/role", patch(admin::set_role))
+        .route("/admin/users/{user_id}/force-password-change", post(admin::force_password_change))
         .route("/admin/users/{user_id}/deactivate", patch(admin::deactivate))
         .route("/admin/users/{user_id}/reactivate", patch(admin::reactivate))
         .route("/admin/users/{user_id}/sessions", get(sessions::list_of))
         .route("/admin/users/{user_id}/sessions/{session_id}", delete(sessions::end_of))
         .route("/admin/users/{user_id}/logout-all", post(sessions::logout_all_of))
+        .route("/admin/events", get(events::list))
+        .route("/admin/events/export", get(events::export))
         .route("/health", get(service::health))
         .route("/ready", get(service::ready))
         .route("/openapi.json", get(documentation::openapi))

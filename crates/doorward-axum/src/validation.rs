@@ -56,6 +56,12 @@ impl FieldFault {
             .with(json!({ "max_length": max }))
     }
 
+    /// The string has more than `max` characters.
+    pub fn too_many_characters(loc: Vec<&'static str>, max: usize) -> Self {
+        Self::new("string_too_long", loc, format!("String should have at most {max} characters"))
+            .with(json!({ "max_length": max }))
+    }
+
     /// The value cannot be used, for this reason.
     pub fn value_error(loc: Vec<&'static str>, msg: &str, reason: &str) -> Self {
         Self::new("value_error", loc, format!("{msg}: {reason}")).with(json!({ "reason": reason }))
@@ -103,6 +109,12 @@ impl FieldFault {
     /// The text is none of the names that are `expected`.
     pub fn enumeration(loc: Vec<&'static str>, expected: &str) -> Self {
         Self::new("enum", loc, format!("Input should be {expected}")).with(json!({ "expected": expected }))
+    }
+
+    /// The text is no moment in time.
+    pub fn datetime_parsing(loc: Vec<&'static str>) -> Self {
+        let msg = "Input should be a valid datetime in the form of RFC 3339, as 2027-01-15T08:00:00Z";
+        Self::new("datetime_parsing", loc, msg)
     }
 
     /// The text is no boolean.
@@ -183,6 +195,11 @@ impl Fields {
             let password = read_password(text, loc.clone())?;
             auth.new_password(password, email).map_err(|refused| FieldFault::password(loc, refused))
         })
+    }
+
+    /// Whether the field is there, `null` or not.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(member, _)| member == name)
     }
 
     fn member(&mut self, name: &str) -> Option<&mut Json> {

@@ -78,14 +78,16 @@ pub struct Amendment {
 }
 
 impl Amendment {
-    /// Makes `after` of `before`. What follows by itself is added: another password or second factor makes a new
-    /// [`CredentialVersion`], a deactivation ends every session, and the last administrator can't be lost.
+    /// Makes `after` of `before`. What follows by itself is added: another password or second factor, and a password
+    /// that must be changed from now on, make a new [`CredentialVersion`], so that no login that began before ends
+    /// after it; a deactivation ends every session, and the last administrator can't be lost.
     pub fn new(before: &Account, mut after: Account, now: Timestamp) -> Self {
         after.revision = before.revision;
         after.version = before.version;
         let is_new = after.password_hash != before.password_hash
             || after.second_factor.is_some() != before.second_factor.is_some()
-            || after.user.email.key() != before.user.email.key();
+            || after.user.email.key() != before.user.email.key()
+            || (after.must_change_password && !before.must_change_password);
         if is_new {
             after.version = CredentialVersion(before.version.0 + 1);
         }

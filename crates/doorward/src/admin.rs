@@ -1,13 +1,16 @@
 //! What administrators do to accounts.
 
-use crate::account::{Account, Amendment};
+use crate::account::{Account, Amendment, SessionChange};
 use crate::audit::{EventKind, NewEvent};
 use crate::auth::{AmendRefusal, Auth};
 use crate::email::EmailAddress;
 use crate::error::Fault;
+use crate::letter::LetterContent;
 use crate::origin::Origin;
 use crate::role::Role;
+use crate::session::EndReason;
 use crate::store::{UserPage, UserQuery};
+use crate::ticket::{Purpose, replace};
 use crate::user::{ActivationDecision, User, UserId, decide_activation};
 
 /// Why an account was not changed.
@@ -22,6 +25,9 @@ pub enum AdminError {
     /// It is the last administrator who can act.
     #[error("the last administrator can't be lost")]
     LastAdmin,
+    /// Administrators erase their own account as everybody does, with their password.
+    #[error("administrators erase their own account with their password")]
+    OwnAccount,
     /// Something else is to blame.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -59,6 +65,28 @@ impl Auth {
             }
             let event = NewEvent::new(EventKind::RoleChanged, origin, now).with("role", role.as_str());
             self.change_user(account, User { role, ..account.user.clone() }, event)
+        })
+        .await
+    }
+
+    /// Makes the owner of an account choose another password before anything else: every session ends, the old
+    /// password lets nobody in any more, and a letter with a link to choose a new one goes out.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`]: no such user, or the request could not be carried out.
+    pub async fn force_password_change(&self, id: UserId, origin: Origin<'_>) -> Result<User, AdminError> {
+        let now = self.clock.now();
+        self.amend(id, |account| {
+            let user = account.user.clone();
+            let (ticket, secret) = self.issue_ticket(Purpose::Recover, user.email.as_str(), now)?;
+            let mut after = Account { must_change_password: true, ..account.clone() };
+            replace(&mut after.tickets, ticket);
+            let mut record = self.record([NewEvent::new(EventKind::PasswordChangeForced, origin, now)])?;
+            record.messages.push(self.letter_to(&user, LetterContent::Recover(secret), now)?);
+            let sessions = SessionChange::EndAllBut(None, EndReason::RevokedByAdmin);
+            let amendment = Amendment::new(account, after, now).with_sessions(sessions).with_record(record);
+            Ok((Some(amendment), user))
         })
         .await
     }

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use crate::clock::Timestamp;
 use crate::origin::{Actor, Origin};
 use crate::session::SessionId;
+use crate::text::is_disruptive;
 use crate::user::UserId;
 
 /// The most bytes that are kept of what a client calls itself.
@@ -89,19 +90,24 @@ pub enum EventKind {
     DataExported,
     /// The account was erased.
     UserErased,
+    /// Somebody who is no administrator asked for what is an administrator's. Once a minute and account; the log has
+    /// every one.
+    AdminAccessRefused,
+    /// An administrator or operator took a copy of the audit trail.
+    EventsExported,
 }
 
 use EventKind::{
-    DataExported, EmailChangeRequested, EmailChanged, EmailVerificationRequested, EmailVerified, Login, LoginRefused,
-    Logout, LogoutAll, PasswordChangeForced, PasswordChangeRefused, PasswordChanged, ProfileChanged, Reauthenticated,
-    ReauthenticationRefused, Recovered, RecoveryCodeUsed, RecoveryCodesRenewed, RecoveryRequested, RefreshTokenReuse,
-    RoleChanged, SecondFactorDisabled, SecondFactorEnabled, SecondFactorRefused, SecondFactorRequired, SessionEnded,
-    SessionsEnded, TicketRefused, UserCreated, UserDeactivated, UserErased, UserInvited, UserReactivated,
-    UserRegistered,
+    AdminAccessRefused, DataExported, EmailChangeRequested, EmailChanged, EmailVerificationRequested, EmailVerified,
+    EventsExported, Login, LoginRefused, Logout, LogoutAll, PasswordChangeForced, PasswordChangeRefused,
+    PasswordChanged, ProfileChanged, Reauthenticated, ReauthenticationRefused, Recovered, RecoveryCodeUsed,
+    RecoveryCodesRenewed, RecoveryRequested, RefreshTokenReuse, RoleChanged, SecondFactorDisabled, SecondFactorEnabled,
+    SecondFactorRefused, SecondFactorRequired, SessionEnded, SessionsEnded, TicketRefused, UserCreated,
+    UserDeactivated, UserErased, UserInvited, UserReactivated, UserRegistered,
 };
 
 /// Every kind with its name in the database, in logs and in webhooks, in the order of [`EventKind`].
-const NAMES: [(EventKind, &str); 34] = [
+const NAMES: [(EventKind, &str); 36] = [
     (UserRegistered, "user_registered"),
     (UserCreated, "user_created"),
     (UserInvited, "user_invited"),
@@ -136,6 +142,8 @@ const NAMES: [(EventKind, &str); 34] = [
     (UserReactivated, "user_reactivated"),
     (DataExported, "data_exported"),
     (UserErased, "user_erased"),
+    (AdminAccessRefused, "admin_access_refused"),
+    (EventsExported, "events_exported"),
 ];
 
 impl EventKind {
@@ -185,10 +193,10 @@ impl From<Origin<'_>> for Cause {
     }
 }
 
-/// Without control characters, and `limit` bytes at most.
+/// Without what breaks a line or turns text round, and `limit` bytes at most.
 fn harmless(text: &str, limit: usize) -> String {
     let mut kept = String::with_capacity(text.len().min(limit));
-    for character in text.chars().filter(|character| !character.is_control()) {
+    for character in text.chars().filter(|character| !is_disruptive(*character)) {
         if kept.len() + character.len_utf8() > limit {
             break;
         }
@@ -240,11 +248,12 @@ impl NewEvent {
         let (event, actor) = (self.kind.as_str(), self.cause.actor);
         let user_id = user.map(tracing::field::display);
         let session_id = self.session.map(tracing::field::display);
+        let address = self.cause.address.map(tracing::field::display);
         let details = (!self.details.is_empty()).then(|| tracing::field::debug(&self.details));
         if self.kind.is_warning() {
-            tracing::warn!(event, user_id, session_id, %actor, details);
+            tracing::warn!(event, user_id, session_id, %actor, address, details);
         } else {
-            tracing::info!(event, user_id, session_id, %actor, details);
+            tracing::info!(event, user_id, session_id, %actor, address, details);
         }
     }
 }
@@ -252,7 +261,18 @@ impl NewEvent {
 impl EventKind {
     /// Whether an operator may want to look at it: something was taken away, or somebody may be an attacker.
     const fn is_warning(self) -> bool {
-        matches!(self, RefreshTokenReuse | UserDeactivated | UserReactivated | RoleChanged | UserErased)
+        matches!(
+            self,
+            RefreshTokenReuse
+                | PasswordChangeForced
+                | RoleChanged
+                | SecondFactorDisabled
+                | UserDeactivated
+                | UserReactivated
+                | UserErased
+                | AdminAccessRefused
+                | EventsExported
+        )
     }
 }
 

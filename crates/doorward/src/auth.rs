@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access_refusals::AccessRefusals;
 use crate::account::{Account, Amended, Amendment, Record, SessionChange};
 use crate::account_rules::AccountRules;
 use crate::audit::NewEvent;
@@ -51,6 +52,7 @@ pub struct Auth {
     pub(crate) revocations: Revocations,
     pub(crate) limits: Limits,
     pub(crate) account_rules: AccountRules,
+    pub(crate) access_refusals: AccessRefusals,
     events_kept: Option<Duration>,
     sends_webhooks: bool,
 }
@@ -69,6 +71,7 @@ impl Auth {
             refresh_rules: RefreshRules::default(),
             revocations: Revocations::default(),
             account_rules: AccountRules::default(),
+            access_refusals: AccessRefusals::default(),
             events_kept: None,
             sends_webhooks: false,
         }

@@ -2,9 +2,11 @@
 
 use uuid::Uuid;
 
+use crate::audit::{EventKind, NewEvent};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::error::Fault;
+use crate::origin::Origin;
 use crate::revocation::{Standing, standing_by};
 use crate::role::Role;
 use crate::session::SessionId;
@@ -88,7 +90,7 @@ impl Auth {
                 expires_at: token.expires_at(),
             }),
             Standing::Ended | Standing::Unsure => Err(AuthenticateError::Invalid),
-            Standing::Deactivated => Err(AuthenticateError::Deactivated),
+            Standing::Deactivated => Err(self.gone_or_deactivated(subject.user_id).await),
         }
     }
 
@@ -103,14 +105,34 @@ impl Auth {
         if user.is_active { Ok(user) } else { Err(AuthenticateError::Deactivated) }
     }
 
-    /// The account behind an identity if it is an administrator's **now**, whatever the token says.
+    /// An erased account ends as a deactivated one does; asked for, which is rare, the store tells them apart.
+    async fn gone_or_deactivated(&self, user: UserId) -> AuthenticateError {
+        match self.store.find_user(user).await {
+            Ok(None) => AuthenticateError::UserNotFound,
+            Ok(Some(_)) | Err(_) => AuthenticateError::Deactivated,
+        }
+    }
+
+    /// The account behind an identity if it is an administrator's **now**, whatever the token says. That anybody else
+    /// asked is logged, and recorded once a minute, before it is refused.
     ///
     /// # Errors
     ///
     /// [`AuthenticateError`], [`NotAdmin`](AuthenticateError::NotAdmin) among them.
-    pub async fn current_admin(&self, identity: &Identity) -> Result<User, AuthenticateError> {
+    pub async fn current_admin(&self, identity: &Identity, origin: Origin<'_>) -> Result<User, AuthenticateError> {
         let user = self.current_user(identity).await?;
-        if user.role == Role::Admin { Ok(user) } else { Err(AuthenticateError::NotAdmin) }
+        if user.role == Role::Admin {
+            return Ok(user);
+        }
+        let now = self.clock.now();
+        let event = NewEvent::new(EventKind::AdminAccessRefused, origin.by(user.id), now);
+        let event = NewEvent { session: identity.session, ..event };
+        if self.access_refusals.is_news(user.id, now) {
+            self.record_event(Some(user.id), event).await?;
+        } else {
+            event.log(Some(user.id));
+        }
+        Err(AuthenticateError::NotAdmin)
     }
 
     /// Takes in what was just ended, before anybody is told. Should it fail, the next request tries again.

@@ -97,6 +97,13 @@ impl EmailAddress {
         Self { spelled, key }
     }
 
+    /// The beginning of an address in the form that [`key`](Self::key) has, to find accounts by. Whatever is no
+    /// beginning of an address finds none.
+    pub fn key_prefix(text: &str) -> String {
+        let composed: String = text.trim().nfc().collect();
+        fold_case(&composed)
+    }
+
     /// The address as it was registered: NFC, its domain in lower-case ASCII.
     pub fn as_str(&self) -> &str {
         &self.spelled

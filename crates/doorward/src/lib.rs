@@ -39,6 +39,7 @@
 //! | storage | [`Store`], the port that a database implements |
 //! | tests of an application | `testing`, behind the feature of that name |
 
+mod access_refusals;
 pub mod account;
 pub mod account_rules;
 pub mod admin;
@@ -49,7 +50,10 @@ pub mod change_password;
 pub mod clock;
 mod device;
 pub mod email;
+pub mod erase;
 pub mod error;
+pub mod events;
+pub mod invite;
 pub mod letter;
 pub mod limits;
 pub mod login;
@@ -57,6 +61,8 @@ pub mod logout;
 pub mod origin;
 pub mod outbox;
 pub mod password;
+pub mod personal_data;
+pub mod profile;
 pub mod random;
 pub mod reauthenticate;
 pub mod refresh;
@@ -70,6 +76,7 @@ pub mod sessions;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 pub mod ticket;
 pub mod token;
 pub mod user;

@@ -23,6 +23,9 @@ pub enum LoginError {
     /// The password is right, and a code is needed beside it: see [`Auth::login_with_code`].
     #[error("a second factor is required")]
     SecondFactorRequired(LoginChallenge),
+    /// The password is right and must be changed: by the link that was sent, or by another of recovery.
+    #[error("the password must be changed")]
+    PasswordChangeRequired,
     /// Something else is to blame.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -71,6 +74,9 @@ impl Auth {
         if !account.user.is_active {
             return Err(self.refuse_login(known, LoginError::Deactivated, origin).await);
         }
+        if account.must_change_password {
+            return Err(self.refuse_login(known, LoginError::PasswordChangeRequired, origin).await);
+        }
         let upgraded_hash = if verification.needs_upgrade { upgrade(pool, password).await } else { None };
         if account.second_factor.is_some() {
             return Err(LoginError::SecondFactorRequired(self.challenge(&account, upgraded_hash, origin).await?));
@@ -91,8 +97,12 @@ impl Auth {
                 event.log(Some(user_id));
                 Ok(self.token_pair(refresh_token, (user_id, role, session_id), now)?)
             }
-            SessionOpening::UserInactive => Err(LoginError::Deactivated),
-            SessionOpening::CredentialChanged => Err(LoginError::InvalidCredentials),
+            SessionOpening::UserInactive => {
+                Err(self.refuse_login(Some(user_id), LoginError::Deactivated, origin).await)
+            }
+            SessionOpening::CredentialChanged => {
+                Err(self.refuse_login(Some(user_id), LoginError::InvalidCredentials, origin).await)
+            }
         }
     }
 
@@ -100,6 +110,7 @@ impl Auth {
     async fn refuse_login(&self, user: Option<UserId>, refusal: LoginError, origin: Origin<'_>) -> LoginError {
         let reason = match refusal {
             LoginError::Deactivated => "deactivated",
+            LoginError::PasswordChangeRequired => "password_change_required",
             _ => "credentials",
         };
         let event = NewEvent::new(EventKind::LoginRefused, origin, self.clock.now()).with("reason", reason);

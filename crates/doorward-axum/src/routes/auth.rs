@@ -1,4 +1,4 @@
-//! `/auth/…`: register, login, refresh, logout, me.
+//! `/auth/…`: register, login, refresh, logout.
 
 use std::sync::Arc;
 
@@ -7,11 +7,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use doorward::Auth;
 
-use crate::access::CurrentUser;
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::request_origin::RequestOrigin;
-use crate::schemas::{LoginRequest, RefreshRequest, TokenResponse, UserCreate, UserResponse};
+use crate::schemas::{LoginRequest, RefreshRequest, TokenResponse, UserCreate};
 
 pub(crate) async fn register(
     State(auth): State<Arc<Auth>>,
@@ -45,11 +44,4 @@ pub(crate) async fn logout(
 ) -> Result<StatusCode, ApiError> {
     auth.logout(&request.refresh_token, from.origin()).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub(crate) async fn me(
-    State(auth): State<Arc<Auth>>,
-    CurrentUser(identity): CurrentUser,
-) -> Result<Json<UserResponse>, ApiError> {
-    Ok(Json(auth.current_user(&identity).await?.into()))
 }

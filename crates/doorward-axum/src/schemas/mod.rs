@@ -1,6 +1,9 @@
 //! The schemas of the contract, a file a topic.
 
+mod administration;
 mod credentials;
+mod events;
+mod profile;
 mod proof;
 mod second_factor;
 mod sessions;
@@ -10,7 +13,11 @@ use doorward::Timestamp;
 use doorward::email::EmailAddress;
 use doorward::password::{PASSWORD_MAX_BYTES, Password, PasswordTooLong};
 
+pub use administration::{RoleChange, UserInvite};
 pub use credentials::{LoginRequest, RefreshRequest, TokenResponse, UserCreate};
+pub use events::{EventPageResponse, EventResponse};
+pub(crate) use profile::PersonalDataResponse;
+pub use profile::{EraseRequest, ProfileUpdate};
 pub use proof::{PasswordChangeRequest, ReauthenticateRequest};
 pub use second_factor::{
     CodeRequest, RecoveryCodesResponse, SecondFactorRequest, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse,

@@ -15,11 +15,24 @@ pub struct UserResponse {
     pub email: String,
     /// `user` or `admin`.
     pub role: String,
+    /// The person's name, `null` until it is set.
+    pub full_name: Option<String>,
+    /// Whether the address was proven to be the person's.
+    pub email_verified: bool,
+    /// When the account was made: RFC 3339 in UTC, with `Z`.
+    pub created_at: String,
 }
 
 impl From<User> for UserResponse {
     fn from(user: User) -> Self {
-        Self { id: user.id.value(), email: user.email.as_str().to_owned(), role: user.role.to_string() }
+        Self {
+            id: user.id.value(),
+            email: user.email.as_str().to_owned(),
+            role: user.role.to_string(),
+            full_name: user.full_name,
+            email_verified: user.email_verified_at.is_some(),
+            created_at: rfc3339(user.created_at),
+        }
     }
 }
 
@@ -34,6 +47,8 @@ pub struct AdminUserResponse {
     pub role: String,
     /// The person's name, `null` until it is set.
     pub full_name: Option<String>,
+    /// Whether the address was proven to be the person's.
+    pub email_verified: bool,
     /// `false`: deactivated.
     pub is_active: bool,
     /// When the account was made: RFC 3339 in UTC, with `Z`.
@@ -47,6 +62,7 @@ impl From<User> for AdminUserResponse {
             email: user.email.as_str().to_owned(),
             role: user.role.to_string(),
             full_name: user.full_name,
+            email_verified: user.email_verified_at.is_some(),
             is_active: user.is_active,
             created_at: rfc3339(user.created_at),
         }

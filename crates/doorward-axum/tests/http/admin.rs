@@ -30,7 +30,8 @@ async fn users_are_listed_newest_first() {
     assert_eq!(
         all.body["items"][0],
         json!({
-            "id": 4, "email": "c@example.com", "role": "user", "full_name": null, "is_active": true,
+            "id": 4, "email": "c@example.com", "role": "user", "full_name": null, "email_verified": false,
+            "is_active": true,
             "created_at": "2027-01-15T08:00:00Z"
         })
     );

@@ -9,11 +9,14 @@ use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use axum::http::{Method, Request, StatusCode};
 use doorward::email::EmailAddress;
+use doorward::letter::Letter;
+use doorward::outbox::{Message, Taking};
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
 use doorward::session::RefreshRules;
+use doorward::store::OutboxStore;
 use doorward::testing::{MemoryStore, TestClock};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{AccountRules, Auth, Origin, Role, Store};
+use doorward::{AccountRules, Auth, Clock, Origin, Role, Store};
 use doorward_axum::{RouterOptions, router};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -66,7 +69,7 @@ impl TestApp {
         })
     }
 
-    fn made(rules: RefreshRules, options: &RouterOptions, finish: impl FnOnce(Auth) -> Auth) -> Self {
+    pub(crate) fn made(rules: RefreshRules, options: &RouterOptions, finish: impl FnOnce(Auth) -> Auth) -> Self {
         let store = Arc::new(MemoryStore::new());
         let clock = Arc::new(TestClock::default());
         let parameters = HashParameters::new(8, 1, 1).unwrap();
@@ -116,6 +119,40 @@ impl TestApp {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn bearer_json(&self, method: Method, path: &str, token: Option<&str>, body: Value) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// The body of a `GET`, as it comes.
+    pub(crate) async fn stream(&self, path: &str, token: &str) -> Body {
+        let request = Request::get(path).header(AUTHORIZATION, format!("Bearer {token}"));
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body()
+    }
+
+    /// The kinds of what happened to whoever has the tokens, the latest first.
+    pub(crate) async fn event_kinds(&self, tokens: &Tokens) -> Vec<String> {
+        let answer = self.get("/auth/events?limit=100", Some(&tokens.access)).await;
+        let items = answer.body["items"].as_array().unwrap();
+        items.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Every message that waits in the outbox; they stay there.
+    pub(crate) async fn messages(&self) -> Vec<Message> {
+        let now = self.clock.now();
+        self.store.take_messages(Taking { now, leased_until: now, limit: 1_000 }).await.unwrap()
+    }
+
+    /// Every letter that waits in the outbox; they stay there.
+    pub(crate) async fn letters(&self) -> Vec<Letter> {
+        self.messages().await.iter().filter_map(|message| self.auth.open_letter(message)).collect()
     }
 
     pub(crate) async fn register(&self, email: &str) -> Tokens {

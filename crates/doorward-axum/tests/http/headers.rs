@@ -78,8 +78,8 @@ async fn unknown_paths_and_methods_have_the_error_shape() {
         (Method::HEAD, "/auth/refresh", "POST"),
         (Method::PUT, "/auth/refresh", "POST"),
         (Method::OPTIONS, "/auth/login", "POST"),
-        (Method::TRACE, "/auth/me", "GET,HEAD"),
-        (Method::POST, "/auth/me", "GET,HEAD"),
+        (Method::TRACE, "/auth/me", "GET,HEAD,PATCH,DELETE"),
+        (Method::POST, "/auth/me", "GET,HEAD,PATCH,DELETE"),
         (Method::DELETE, "/admin/users/1/deactivate", "PATCH"),
         (Method::from_bytes(b"BREW").unwrap(), "/health", "GET,HEAD"),
     ] {

@@ -2,15 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
 
 mod admin;
+mod administration;
 mod app;
 mod bodies;
 mod embedding;
+mod events;
 mod headers;
 mod limits;
 mod login;
 mod matrix;
 mod me;
 mod password;
+mod profile;
 mod reauthenticate;
 mod refresh;
 mod register;

@@ -7,17 +7,27 @@ use crate::app::TestApp;
 
 /// Route by route: nobody, a user, an administrator. A route that takes a body answers 422 to none.
 const MATRIX: &str = "\
+GET /admin/events: 401 403 200
+GET /admin/events/export: 401 403 200
 GET /admin/users: 401 403 200
+POST /admin/users: 401 403 422
+DELETE /admin/users/{user_id}: 401 403 404
 PATCH /admin/users/{user_id}/deactivate: 401 403 404
+POST /admin/users/{user_id}/force-password-change: 401 403 404
 POST /admin/users/{user_id}/logout-all: 401 403 404
 PATCH /admin/users/{user_id}/reactivate: 401 403 404
+PATCH /admin/users/{user_id}/role: 401 403 422
 GET /admin/users/{user_id}/sessions: 401 403 404
 DELETE /admin/users/{user_id}/sessions/{session_id}: 401 403 404
+GET /auth/events: 401 200 200
 POST /auth/login: 422 422 422
 POST /auth/login/second-factor: 422 422 422
 POST /auth/logout: 422 422 422
 POST /auth/logout-all: 401 204 204
+DELETE /auth/me: 401 422 422
 GET /auth/me: 401 200 200
+PATCH /auth/me: 401 422 422
+GET /auth/me/export: 401 200 200
 POST /auth/password: 401 422 422
 POST /auth/reauthenticate: 401 422 422
 POST /auth/recovery-codes: 401 409 409

@@ -118,9 +118,11 @@ impl<'a> Play<'a> {
     }
 
     async fn open_session(&mut self, first: u8, second: u8) -> String {
+        let account = self.store.find_account(self.user(first)).await.unwrap();
+        let version = account.map_or(1, |account| account.version.0);
         let login = VerifiedLogin {
             user_id: self.user(first),
-            version: CredentialVersion(1 + i64::from(second.is_multiple_of(4))),
+            version: CredentialVersion(version + i64::from(second.is_multiple_of(4))),
             upgraded_hash: (second.is_multiple_of(3)).then(|| PasswordHash::from_stored(format!("upgrade {second}"))),
         };
         let session = self.new_session();
