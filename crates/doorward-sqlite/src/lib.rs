@@ -25,14 +25,14 @@
 //! | file | what |
 //! | --- | --- |
 //! | `store.rs` | the port, [`doorward::Store`]: which operation goes where |
-//! | `account.rs` `users.rs` `sessions.rs` `endings.rs` `events.rs` `outbox.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
+//! | `accounts.rs` `users.rs` `sessions.rs` `endings.rs` `events.rs` `outbox.rs` `limits.rs` `housekeeping.rs` | the operations and their SQL |
 //! | `rows.rs` | from rows to the domain's types |
 //! | `migrations.rs` | the tables, step by step |
 //! | `writer.rs` `readers.rs` `worker.rs` `connection.rs` | threads and connections |
 //! | `transfer.rs` | connections for moving whole tables |
 //! | `error.rs` | what can go wrong |
 
-mod account;
+mod accounts;
 mod connection;
 mod endings;
 mod error;

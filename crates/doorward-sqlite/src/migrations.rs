@@ -222,7 +222,7 @@ fn has_table(connection: &Connection, name: &str) -> Result<bool, OpenErrorReaso
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{account, endings, events, housekeeping, outbox, sessions, users};
+    use crate::{accounts, endings, events, housekeeping, outbox, sessions, users};
 
     fn fresh() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
@@ -247,7 +247,7 @@ mod tests {
     fn every_statement_can_be_prepared_on_a_fresh_schema() {
         let connection = fresh();
         let statements = [
-            account::STATEMENTS,
+            accounts::STATEMENTS,
             users::STATEMENTS,
             sessions::STATEMENTS,
             endings::STATEMENTS,
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn what_is_asked_about_one_account_goes_through_no_whole_table() {
         let connection = fresh();
-        let statements = [account::STATEMENTS, sessions::STATEMENTS, events::STATEMENTS, outbox::STATEMENTS];
+        let statements = [accounts::STATEMENTS, sessions::STATEMENTS, events::STATEMENTS, outbox::STATEMENTS];
         for statement in statements.concat() {
             let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
             let steps = explained.raw_query().mapped(|row| row.get::<_, String>("detail"));

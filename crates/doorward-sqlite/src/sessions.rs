@@ -10,7 +10,7 @@ use doorward::user::UserId;
 use rusqlite::{Connection, Params, Row, named_params, params};
 
 use crate::error::Fault;
-use crate::{account, endings, events, rows, users};
+use crate::{accounts, endings, events, rows, users};
 
 const INSERT: &str = "
     INSERT INTO sessions
@@ -97,7 +97,7 @@ pub(crate) fn open(
     session: &NewSession,
     record: &Record,
 ) -> Result<SessionOpening, Fault> {
-    let account = account::find(connection, login.user_id)?;
+    let account = accounts::find(connection, login.user_id)?;
     let Some(account) = account.filter(|account| account.version == login.version) else {
         return Ok(SessionOpening::CredentialChanged);
     };

@@ -13,7 +13,7 @@ use doorward::store::{
 use doorward::token::refresh::SessionHandle;
 use doorward::user::{NewUser, User, UserId};
 
-use crate::{SqliteStore, account, endings, events, housekeeping, sessions, users};
+use crate::{SqliteStore, accounts, endings, events, housekeeping, sessions, users};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -31,19 +31,19 @@ impl Store for SqliteStore {
     }
 
     async fn find_account(&self, id: UserId) -> StoreResult<Option<Account>> {
-        self.readers.read(|connection| account::find(connection, id))
+        self.readers.read(|connection| accounts::find(connection, id))
     }
 
     async fn find_account_by_email(&self, email: &EmailAddress) -> StoreResult<Option<Account>> {
-        self.readers.read(|connection| account::find_by_email(connection, email.key()))
+        self.readers.read(|connection| accounts::find_by_email(connection, email.key()))
     }
 
     async fn amend_account(&self, amendment: Amendment) -> StoreResult<Amended> {
-        self.writer.write(move |connection| account::amend(connection, &amendment)).await
+        self.writer.write(move |connection| accounts::amend(connection, &amendment)).await
     }
 
     async fn erase_account(&self, erasure: Erasure) -> StoreResult<Amended> {
-        self.writer.write(move |connection| account::erase(connection, &erasure)).await
+        self.writer.write(move |connection| accounts::erase(connection, &erasure)).await
     }
 
     async fn open_session(

@@ -1,4 +1,4 @@
-//! An account and what is done to it in one step: written anew or removed, if it still is as it was read.
+//! Accounts, and what is done to one in one step: written anew or removed, if it still is as it was read.
 
 use doorward::account::{Account, Amended, Amendment, Erasure, SessionChange};
 use doorward::clock::Timestamp;
