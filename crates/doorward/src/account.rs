@@ -80,7 +80,8 @@ pub struct Amendment {
 impl Amendment {
     /// Makes `after` of `before`. What follows by itself is added: another password or second factor, and a password
     /// that must be changed from now on, make a new [`CredentialVersion`], so that no login that began before ends
-    /// after it; a deactivation ends every session, and the last administrator can't be lost.
+    /// after it, and kill the links that were sent before to recover or move the account; a deactivation ends every
+    /// session, and the last administrator can't be lost.
     pub fn new(before: &Account, mut after: Account, now: Timestamp) -> Self {
         after.revision = before.revision;
         after.version = before.version;
@@ -89,6 +90,8 @@ impl Amendment {
             || after.user.email.key() != before.user.email.key()
             || (after.must_change_password && !before.must_change_password);
         if is_new {
+            // Whoever changes a password or an address may do so because of what another has begun.
+            after.tickets.retain(|ticket| !ticket.dies_with_credentials() || !before.tickets.contains(ticket));
             after.version = CredentialVersion(before.version.0 + 1);
         }
         let mut endings = Vec::new();

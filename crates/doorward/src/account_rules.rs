@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::auth::Auth;
 use crate::password::PasswordPolicy;
+use crate::verify_email::EmailVerification;
 
 /// What a service decides about its accounts. One value of an [`Auth`], read by the use cases.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct AccountRules {
     pub recent_for: Duration,
     /// What a new password must be.
     pub password_policy: PasswordPolicy,
+    /// What is asked of the addresses of new accounts. Nothing by default.
+    pub email_verification: EmailVerification,
 }
 
 impl Default for AccountRules {
@@ -24,6 +27,7 @@ impl Default for AccountRules {
             service_name: "Doorward".to_owned(),
             recent_for: Duration::from_secs(10 * 60),
             password_policy: PasswordPolicy::default(),
+            email_verification: EmailVerification::default(),
         }
     }
 }

@@ -62,6 +62,8 @@ pub enum EventKind {
     RecoveryRequested,
     /// The account was recovered: it has a new password.
     Recovered,
+    /// Whoever was invited chose a password.
+    InvitationAccepted,
     /// A link or code was refused; its `purpose` is among the details.
     TicketRefused,
     /// A new address was named, and a message sent there.
@@ -99,15 +101,15 @@ pub enum EventKind {
 
 use EventKind::{
     AdminAccessRefused, DataExported, EmailChangeRequested, EmailChanged, EmailVerificationRequested, EmailVerified,
-    EventsExported, Login, LoginRefused, Logout, LogoutAll, PasswordChangeForced, PasswordChangeRefused,
-    PasswordChanged, ProfileChanged, Reauthenticated, ReauthenticationRefused, Recovered, RecoveryCodeUsed,
-    RecoveryCodesRenewed, RecoveryRequested, RefreshTokenReuse, RoleChanged, SecondFactorDisabled, SecondFactorEnabled,
-    SecondFactorRefused, SecondFactorRequired, SessionEnded, SessionsEnded, TicketRefused, UserCreated,
-    UserDeactivated, UserErased, UserInvited, UserReactivated, UserRegistered,
+    EventsExported, InvitationAccepted, Login, LoginRefused, Logout, LogoutAll, PasswordChangeForced,
+    PasswordChangeRefused, PasswordChanged, ProfileChanged, Reauthenticated, ReauthenticationRefused, Recovered,
+    RecoveryCodeUsed, RecoveryCodesRenewed, RecoveryRequested, RefreshTokenReuse, RoleChanged, SecondFactorDisabled,
+    SecondFactorEnabled, SecondFactorRefused, SecondFactorRequired, SessionEnded, SessionsEnded, TicketRefused,
+    UserCreated, UserDeactivated, UserErased, UserInvited, UserReactivated, UserRegistered,
 };
 
 /// Every kind with its name in the database, in logs and in webhooks, in the order of [`EventKind`].
-const NAMES: [(EventKind, &str); 36] = [
+const NAMES: [(EventKind, &str); 37] = [
     (UserRegistered, "user_registered"),
     (UserCreated, "user_created"),
     (UserInvited, "user_invited"),
@@ -128,6 +130,7 @@ const NAMES: [(EventKind, &str); 36] = [
     (EmailVerified, "email_verified"),
     (RecoveryRequested, "recovery_requested"),
     (Recovered, "recovered"),
+    (InvitationAccepted, "invitation_accepted"),
     (TicketRefused, "ticket_refused"),
     (EmailChangeRequested, "email_change_requested"),
     (EmailChanged, "email_changed"),

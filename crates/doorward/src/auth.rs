@@ -114,6 +114,11 @@ impl Auth {
         Self { sends_webhooks: true, ..self }
     }
 
+    /// The present moment by the clock that everything here goes by.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// The pool that hashes, for its figures.
     pub const fn hashing_pool(&self) -> &HashingPool {
         &self.pool

@@ -12,7 +12,7 @@ use crate::error::Fault;
 use crate::outbox::{Message, MessageKind, NewMessage};
 use crate::random::random_uuid;
 use crate::sealing::Label;
-use crate::ticket::TicketSecret;
+use crate::ticket::{Purpose, TicketSecret};
 use crate::user::User;
 
 const LETTER_LABEL: Label = Label("doorward letter v1");
@@ -81,6 +81,36 @@ impl LetterContent {
             Self::SecondFactorEnabled => "second_factor_enabled",
             Self::SecondFactorDisabled => "second_factor_disabled",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+        }
+    }
+}
+
+impl LetterContent {
+    /// The names of all templates.
+    pub const NAMES: [&'static str; 9] = [
+        "verify_email",
+        "recover",
+        "invitation",
+        "change_email",
+        "email_changed",
+        "password_changed",
+        "second_factor_enabled",
+        "second_factor_disabled",
+        "recovery_code_used",
+    ];
+
+    /// What makes the letter's link and code good, and for what; `None` when it only tells something.
+    pub const fn ticket(&self) -> Option<(Purpose, &TicketSecret)> {
+        match self {
+            Self::VerifyEmail(secret) => Some((Purpose::VerifyEmail, secret)),
+            Self::Recover(secret) => Some((Purpose::Recover, secret)),
+            Self::Invitation(secret) => Some((Purpose::Invitation, secret)),
+            Self::ChangeEmail(secret) => Some((Purpose::ChangeEmail, secret)),
+            Self::EmailChanged { .. }
+            | Self::PasswordChanged
+            | Self::SecondFactorEnabled
+            | Self::SecondFactorDisabled
+            | Self::RecoveryCodeUsed { .. } => None,
         }
     }
 }

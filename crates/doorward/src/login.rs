@@ -1,5 +1,6 @@
 //! Login: a password for a session.
 
+use crate::account::Account;
 use crate::audit::{EventKind, NewEvent};
 use crate::auth::{Auth, TokenPair};
 use crate::email::EmailAddress;
@@ -7,8 +8,10 @@ use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::password::{ClientKey, ClientOfPool, Password, PasswordHash};
+use crate::redemption::RedeemError;
 use crate::second_factor::LoginChallenge;
 use crate::store::{SessionOpening, VerifiedLogin};
+use crate::ticket::Purpose;
 use crate::user::UserId;
 
 /// Why nobody was logged in.
@@ -26,6 +29,9 @@ pub enum LoginError {
     /// The password is right and must be changed: by the link that was sent, or by another of recovery.
     #[error("the password must be changed")]
     PasswordChangeRequired,
+    /// The password is right, and the address must be verified first.
+    #[error("the address is not verified")]
+    EmailNotVerified,
     /// Something else is to blame.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -77,6 +83,9 @@ impl Auth {
         if account.must_change_password {
             return Err(self.refuse_login(known, LoginError::PasswordChangeRequired, origin).await);
         }
+        if self.awaits_verification(&account.user) {
+            return Err(self.refuse_unverified(&account, origin).await);
+        }
         let upgraded_hash = if verification.needs_upgrade { upgrade(pool, password).await } else { None };
         if account.second_factor.is_some() {
             return Err(LoginError::SecondFactorRequired(self.challenge(&account, upgraded_hash, origin).await?));
@@ -106,11 +115,26 @@ impl Auth {
         }
     }
 
+    /// Refuses whoever knows the password of an address that is not verified, and sees to it that they have a link that
+    /// is good.
+    async fn refuse_unverified(&self, account: &Account, origin: Origin<'_>) -> LoginError {
+        let now = self.clock.now();
+        let mut links = account.tickets.iter().filter(|ticket| ticket.purpose == Purpose::VerifyEmail);
+        if !links.any(|ticket| ticket.is_alive(now)) {
+            // Verified or gone meanwhile: the next login will tell.
+            if let Err(RedeemError::Fault(fault)) = self.send_verification(account.user.id, origin).await {
+                return fault.into();
+            }
+        }
+        self.refuse_login(Some(account.user.id), LoginError::EmailNotVerified, origin).await
+    }
+
     /// Records that nobody was let in, before it is said. Gives the refusal, or the fault of the recording.
     async fn refuse_login(&self, user: Option<UserId>, refusal: LoginError, origin: Origin<'_>) -> LoginError {
         let reason = match refusal {
             LoginError::Deactivated => "deactivated",
             LoginError::PasswordChangeRequired => "password_change_required",
+            LoginError::EmailNotVerified => "email_not_verified",
             _ => "credentials",
         };
         let event = NewEvent::new(EventKind::LoginRefused, origin, self.clock.now()).with("reason", reason);

@@ -2,9 +2,13 @@
 //!
 //! What a message says is sealed under a key made of the secret: it may hold a link that opens an account.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
+use crate::auth::Auth;
 use crate::clock::Timestamp;
+use crate::error::Fault;
 use crate::user::UserId;
 
 /// What kind of message it is: who delivers it.
@@ -99,4 +103,56 @@ pub struct OutboxStatistics {
     pub oldest: Option<Timestamp>,
     /// How many were abandoned and are still known.
     pub abandoned: u64,
+}
+
+/// What a worker that delivers asks for.
+impl Auth {
+    /// Takes up to `limit` messages that are due; nobody else gets them for the length of `lease`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Store`] when the store can't serve.
+    pub async fn take_messages(&self, limit: u32, lease: Duration) -> Result<Vec<Message>, Fault> {
+        let now = self.clock.now();
+        Ok(self.store.take_messages(Taking { now, leased_until: now.plus(lease), limit }).await?)
+    }
+
+    /// The message was delivered, or has nobody to go to.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Store`] when the store can't serve: it will be delivered again.
+    pub async fn message_done(&self, id: Uuid) -> Result<(), Fault> {
+        Ok(self.store.settle_message(id, Delivery::Done).await?)
+    }
+
+    /// The message is to be tried again after that time.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Store`] when the store can't serve: it is due when its lease ends.
+    pub async fn message_again(&self, id: Uuid, after: Duration) -> Result<(), Fault> {
+        let due_at = self.clock.now().plus(after);
+        Ok(self.store.settle_message(id, Delivery::Again(due_at)).await?)
+    }
+
+    /// The message can't be delivered: what it said is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Store`] when the store can't serve.
+    pub async fn message_abandoned(&self, id: Uuid) -> Result<(), Fault> {
+        Ok(self.store.settle_message(id, Delivery::Abandoned(self.clock.now())).await?)
+    }
+
+    /// How full the outbox is, and how long its oldest message has waited.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Store`] when the store can't serve.
+    pub async fn outbox_statistics(&self) -> Result<(OutboxStatistics, Option<Duration>), Fault> {
+        let statistics = self.store.outbox_statistics().await?;
+        let now = self.clock.now();
+        Ok((statistics, statistics.oldest.map(|oldest| now.max(oldest).distance(oldest))))
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) const CODE_LABEL: &[u8] = b"doorward ticket codes v1";
 /// How many digits a code has.
 const CODE_DIGITS: usize = 8;
 /// How long a code is good.
-const CODE_LIFETIME: Duration = Duration::from_secs(30 * 60);
+pub const CODE_LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// The bytes of a link's secret.
 const SECRET_BYTES: usize = 32;
 
@@ -87,6 +87,16 @@ impl Ticket {
     /// Whether the link is good at that moment.
     pub const fn is_alive(&self, now: Timestamp) -> bool {
         now.micros() < self.expires_at
+    }
+
+    /// Whether it was asked for when the account had the password and address that it had, and means nothing after.
+    pub(crate) const fn dies_with_credentials(&self) -> bool {
+        matches!(self.purpose, Purpose::Recover | Purpose::ChangeEmail)
+    }
+
+    /// When it was made.
+    pub(crate) fn issued_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.expires_at).minus(self.purpose.lifetime())
     }
 }
 

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::audit::NewEvent;
+use crate::auth::Auth;
 use crate::error::Fault;
-use crate::outbox::{MessageKind, NewMessage};
+use crate::outbox::{Message, MessageKind, NewMessage};
 use crate::random::random_uuid;
 use crate::sealing::Label;
 use crate::token::keyring::Keyring;
+use crate::user::UserId;
 
 pub(crate) const WEBHOOK_LABEL: Label = Label("doorward webhook v1");
 
@@ -30,7 +32,7 @@ pub(crate) fn message(event: &NewEvent, keyring: &Keyring) -> Result<NewMessage,
     let data = serde_json::json!({
         "session_id": event.session.map(|session| session.to_string()),
         "actor": cause.actor.name(),
-        "actor_id": cause.actor.user_id().map(|id| id.value()),
+        "actor_id": cause.actor.user_id().map(UserId::value),
         "address": cause.address,
         "user_agent": cause.user_agent,
         "request_id": cause.request_id,
@@ -44,4 +46,13 @@ pub(crate) fn message(event: &NewEvent, keyring: &Keyring) -> Result<NewMessage,
         sealed: keyring.seal(WEBHOOK_LABEL, &plain)?,
         created_at: event.at,
     })
+}
+
+impl Auth {
+    /// The event in a message of the outbox; `None` when it isn't one, or its secret is no longer kept.
+    pub fn open_webhook(&self, message: &Message) -> Option<WebhookEvent> {
+        let plain =
+            self.keyring.open(WEBHOOK_LABEL, &message.sealed).filter(|_| message.kind == MessageKind::Webhook)?;
+        serde_json::from_slice(&plain).ok()
+    }
 }
