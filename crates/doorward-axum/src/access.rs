@@ -19,6 +19,10 @@ use crate::request_origin::RequestOrigin;
 #[derive(Debug, Clone, Copy)]
 pub struct CurrentUser(pub Identity);
 
+/// Whoever holds a good access token, or nobody when none was sent. A bad one is refused as by [`CurrentUser`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PerhapsUser(pub(crate) Option<Identity>);
+
 /// An administrator, as the store says now: one point read, whatever the token says.
 ///
 /// Refuses as [`CurrentUser`] does, and anybody else with 403 `AUTH_FORBIDDEN`.
@@ -35,6 +39,22 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let token = bearer_token(&parts.headers)?;
         Ok(Self(Arc::from_ref(state).authenticate(token).await?))
+    }
+}
+
+impl<S> FromRequestParts<S> for PerhapsUser
+where
+    Arc<Auth>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            return Ok(Self(None));
+        }
+        let CurrentUser(identity) = CurrentUser::from_request_parts(parts, state).await?;
+        Ok(Self(Some(identity)))
     }
 }
 

@@ -14,6 +14,7 @@ use doorward::limits::RateLimited;
 use doorward::login::LoginError;
 use doorward::password::{HashingError, PasswordRefused};
 use doorward::reauthenticate::{ProofError, ReauthenticateError, RecentError};
+use doorward::redemption::RedeemError;
 use doorward::refresh::RefreshError;
 use doorward::register::RegisterError;
 use doorward::second_factor::{LoginChallenge, SecondFactorError, SecondStepError};
@@ -175,6 +176,14 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "ADMN_LAST_ADMIN", "Cannot lose the last active admin account")
     }
 
+    fn email_not_verified() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "AUTH_EMAIL_NOT_VERIFIED", "Email address not verified")
+    }
+
+    fn email_conflict() -> Self {
+        Self::new(StatusCode::CONFLICT, "AUTH_EMAIL_CONFLICT", "Email already registered").field("email")
+    }
+
     const USER_INACTIVE: (&'static str, &'static str) = ("AUTH_USER_INACTIVE", "User not found or inactive");
 }
 
@@ -200,10 +209,10 @@ impl From<Fault> for ApiError {
 impl From<RegisterError> for ApiError {
     fn from(error: RegisterError) -> Self {
         match error {
-            RegisterError::AddressTaken => {
-                Self::new(StatusCode::CONFLICT, "AUTH_EMAIL_CONFLICT", "Email already registered").field("email")
-            }
+            RegisterError::AddressTaken => Self::email_conflict(),
             RegisterError::Password(refused) => Self::password_refused("password", refused),
+            // The route answers it as the success that it is.
+            RegisterError::AwaitsVerification => Self::email_not_verified(),
             RegisterError::Fault(fault) => fault.into(),
         }
     }
@@ -221,6 +230,7 @@ impl From<LoginError> for ApiError {
                 let detail = "Password change required. Follow the link in your e-mail.";
                 Self::new(StatusCode::FORBIDDEN, "AUTH_PASSWORD_CHANGE_REQUIRED", detail)
             }
+            LoginError::EmailNotVerified => Self::email_not_verified(),
             LoginError::Fault(fault) => fault.into(),
         }
     }
@@ -337,6 +347,20 @@ impl From<EraseError> for ApiError {
         match error {
             EraseError::Proof(error) => error.into(),
             EraseError::LastAdmin => Self::last_admin(),
+        }
+    }
+}
+
+impl From<RedeemError> for ApiError {
+    fn from(error: RedeemError) -> Self {
+        match error {
+            RedeemError::Invalid => {
+                Self::new(StatusCode::FORBIDDEN, "AUTH_TICKET_INVALID", "Invalid or expired link or code")
+            }
+            RedeemError::WrongPassword => ProofError::WrongPassword.into(),
+            RedeemError::Password(refused) => Self::password_refused("password", refused),
+            RedeemError::AddressTaken => Self::email_conflict(),
+            RedeemError::Fault(fault) => fault.into(),
         }
     }
 }

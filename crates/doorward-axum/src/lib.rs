@@ -27,7 +27,7 @@
 //! ```
 //!
 //! * [`router`]: everything, ready to serve.
-//! * [`routes`]: the routes alone, to merge into an application.
+//! * [`routes`]: the routes alone, to merge into an application; [`pages`]: the pages that links in letters lead to.
 //! * [`CurrentUser`], [`AdminUser`]: what a handler asks for; [`require_user`], [`require_admin`]: the
 //!   same for a whole group of routes.
 //! * [`RequestOrigin`]: where a request came from, for the use cases of [`doorward::Auth`].
@@ -40,6 +40,7 @@ mod error;
 mod json;
 mod layers;
 mod paged_body;
+mod pages;
 mod qr_code;
 mod query;
 mod request_origin;
@@ -54,12 +55,14 @@ pub use client_address::{ClientAddress, TrustedProxies};
 pub use error::ApiError;
 pub use json::Json;
 pub use layers::with_layers;
+pub use pages::pages;
 pub use request_origin::RequestOrigin;
 pub use router::{RouterOptions, router, routes};
 pub use schemas::{
-    AdminUserResponse, CodeRequest, EraseRequest, EventPageResponse, EventResponse, LoginRequest,
-    PasswordChangeRequest, ProfileUpdate, ReauthenticateRequest, RecoveryCodesResponse, RefreshRequest, RoleChange,
-    SecondFactorRequest, SessionResponse, SessionsResponse, TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse,
-    TotpResponse, UserCreate, UserInvite, UserPageResponse, UserResponse,
+    AdminUserResponse, ChoosePasswordRequest, CodeRequest, ConfirmEmailRequest, EmailRequest, EraseRequest,
+    EventPageResponse, EventResponse, LoginRequest, PasswordChangeRequest, ProfileUpdate, ReauthenticateRequest,
+    RecoveryCodesResponse, RefreshRequest, RoleChange, SecondFactorRequest, SessionResponse, SessionsResponse, Ticket,
+    TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse, UserCreate, UserInvite, UserPageResponse,
+    UserResponse, VerifyEmailRequest,
 };
 pub use validation::{FieldFault, Fields, FromFields};

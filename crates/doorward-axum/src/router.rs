@@ -11,7 +11,8 @@ use doorward::Auth;
 
 use crate::client_address::TrustedProxies;
 use crate::layers::with_layers;
-use crate::routes::{account, admin, auth, documentation, events, password, second_factor, service, sessions};
+use crate::pages::pages;
+use crate::routes::{account, admin, auth, documentation, events, mail, password, second_factor, service, sessions};
 
 /// What an operator may set about HTTP.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct RouterOptions {
     pub trusted_proxies: TrustedProxies,
     /// How long a browser may remember that it may call. Ten minutes by default.
     pub preflight_max_age: Duration,
+    /// Whether the [pages](crate::pages) are served that links in letters lead to. Yes by default.
+    pub account_pages: bool,
 }
 
 impl Default for RouterOptions {
@@ -31,13 +34,15 @@ impl Default for RouterOptions {
             allowed_origins: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
             preflight_max_age: Duration::from_secs(600),
+            account_pages: true,
         }
     }
 }
 
-/// The whole service: [`routes`], refusals in the error shape, and [`with_layers`].
+/// The whole service: [`routes`], [`pages`], refusals in the error shape, and [`with_layers`].
 pub fn router(auth: Arc<Auth>, options: &RouterOptions) -> Router {
-    with_layers(routes().with_state(auth), options)
+    let served = if options.account_pages { routes().merge(pages()) } else { routes() };
+    with_layers(served.with_state(auth), options)
 }
 
 /// The routes alone, for an application whose state holds an `Arc<Auth>`.
@@ -67,6 +72,13 @@ where
         .route("/admin/users/{user_id}", delete(admin::erase))
         .route("/admin/users/{user_id}/role", patch(admin::set_role))
         .route("/admin/users/{user_id}/force-password-change", post(admin::force_password_change))
+        .route("/auth/email", post(mail::change_email))
+        .route("/auth/email/confirm", post(mail::confirm_email))
+        .route("/auth/email/verification", post(mail::request_verification))
+        .route("/auth/email/verify", post(mail::verify_email))
+        .route("/auth/recovery", post(mail::request_recovery))
+        .route("/auth/recovery/complete", post(mail::recover))
+        .route("/auth/invitation/accept", post(mail::accept_invitation))
         .route("/admin/users/{user_id}/deactivate", patch(admin::deactivate))
         .route("/admin/users/{user_id}/reactivate", patch(admin::reactivate))
         .route("/admin/users/{user_id}/sessions", get(sessions::list_of))

@@ -5,20 +5,27 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use doorward::Auth;
+use doorward::register::RegisterError;
 
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::request_origin::RequestOrigin;
+use crate::routes::mail;
 use crate::schemas::{LoginRequest, RefreshRequest, TokenResponse, UserCreate};
 
 pub(crate) async fn register(
     State(auth): State<Arc<Auth>>,
     from: RequestOrigin,
     JsonBody(request): JsonBody<UserCreate>,
-) -> Result<(StatusCode, Json<TokenResponse>), ApiError> {
-    let pair = auth.register(request.email, &request.password, from.origin()).await?;
-    Ok((StatusCode::CREATED, Json(pair.into())))
+) -> Result<Response, ApiError> {
+    match auth.register(request.email, &request.password, from.origin()).await {
+        Ok(pair) => Ok((StatusCode::CREATED, Json(TokenResponse::from(pair))).into_response()),
+        // The account stands; tokens come with the first login after the address is verified.
+        Err(RegisterError::AwaitsVerification) => Ok(mail::ACCEPTED.into_response()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(crate) async fn login(

@@ -5,6 +5,7 @@ pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod documentation;
 pub(crate) mod events;
+pub(crate) mod mail;
 pub(crate) mod password;
 pub(crate) mod second_factor;
 pub(crate) mod service;

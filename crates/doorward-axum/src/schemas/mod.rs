@@ -7,6 +7,7 @@ mod profile;
 mod proof;
 mod second_factor;
 mod sessions;
+mod tickets;
 mod users;
 
 use doorward::Timestamp;
@@ -23,6 +24,7 @@ pub use second_factor::{
     CodeRequest, RecoveryCodesResponse, SecondFactorRequest, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse,
 };
 pub use sessions::{SessionResponse, SessionsResponse};
+pub use tickets::{ChoosePasswordRequest, ConfirmEmailRequest, EmailRequest, Ticket, VerifyEmailRequest};
 pub use users::{AdminUserResponse, UserPageResponse, UserResponse};
 
 use crate::validation::FieldFault;

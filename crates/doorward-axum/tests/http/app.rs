@@ -16,7 +16,7 @@ use doorward::session::RefreshRules;
 use doorward::store::OutboxStore;
 use doorward::testing::{MemoryStore, TestClock};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{AccountRules, Auth, Clock, Origin, Role, Store};
+use doorward::{AccountRules, Auth, Clock, EmailVerification, Origin, Role, Store};
 use doorward_axum::{RouterOptions, router};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -53,6 +53,13 @@ impl TestApp {
     pub(crate) fn with(rules: RefreshRules, options: &RouterOptions) -> Self {
         // What is limited has tests of its own; in the others everybody comes from one unknown address.
         Self::made(rules, options, Auth::danger_without_limits)
+    }
+
+    /// Asking that of the addresses of new accounts.
+    pub(crate) fn verifying(verification: EmailVerification) -> Self {
+        Self::made(RefreshRules::default(), &RouterOptions::default(), |auth| {
+            auth.danger_without_limits().with_email_verification(verification)
+        })
     }
 
     /// With the limits that are on by default.

@@ -10,6 +10,7 @@ mod events;
 mod headers;
 mod limits;
 mod login;
+mod mail;
 mod matrix;
 mod me;
 mod password;

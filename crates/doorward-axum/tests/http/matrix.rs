@@ -19,7 +19,12 @@ PATCH /admin/users/{user_id}/reactivate: 401 403 404
 PATCH /admin/users/{user_id}/role: 401 403 422
 GET /admin/users/{user_id}/sessions: 401 403 404
 DELETE /admin/users/{user_id}/sessions/{session_id}: 401 403 404
+POST /auth/email: 401 422 422
+POST /auth/email/confirm: 422 422 422
+POST /auth/email/verification: 401 202 202
+POST /auth/email/verify: 422 422 422
 GET /auth/events: 401 200 200
+POST /auth/invitation/accept: 422 422 422
 POST /auth/login: 422 422 422
 POST /auth/login/second-factor: 422 422 422
 POST /auth/logout: 422 422 422
@@ -30,7 +35,9 @@ PATCH /auth/me: 401 422 422
 GET /auth/me/export: 401 200 200
 POST /auth/password: 401 422 422
 POST /auth/reauthenticate: 401 422 422
+POST /auth/recovery: 422 422 422
 POST /auth/recovery-codes: 401 409 409
+POST /auth/recovery/complete: 422 422 422
 POST /auth/refresh: 422 422 422
 POST /auth/register: 422 422 422
 GET /auth/sessions: 401 200 200

@@ -1,0 +1,338 @@
+//! Letters asked for over HTTP, and their links and codes coming back: as JSON and on the pages.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use doorward::EmailVerification;
+use doorward::letter::{Letter, LetterContent};
+use doorward::outbox::MessageKind;
+use serde_json::{Value, json};
+
+use crate::app::{Answer, CREDENTIALS, PASSWORD, TestApp};
+
+const ADA: &str = "ada@example.com";
+const NEW_PASSWORD: &str = "eleven purple umbrellas fly";
+const TICKET_INVALID: (u16, &str, &str) = (403, "AUTH_TICKET_INVALID", "Invalid or expired link or code");
+
+/// A letter as its reader has it.
+struct Received {
+    to: String,
+    kind: &'static str,
+    token: String,
+    code: String,
+}
+
+/// Does what the worker of the outbox does, and gives the letters.
+async fn letters(app: &TestApp) -> Vec<Received> {
+    let mut letters = Vec::new();
+    loop {
+        let taken = app.auth.take_messages(100, Duration::from_secs(60)).await.unwrap();
+        if taken.is_empty() {
+            return letters;
+        }
+        for message in taken {
+            app.auth.message_done(message.id).await.unwrap();
+            if message.kind == MessageKind::Recovery {
+                app.auth.handle_recovery(&message).await.unwrap();
+                continue;
+            }
+            let Letter { to, content, .. } = app.auth.open_letter(&message).unwrap();
+            let secret = content.ticket().map(|(_, secret)| secret);
+            let token = secret.map(|secret| secret.token(message.user_id.unwrap())).unwrap_or_default();
+            let code = secret.map(|secret| secret.code.clone()).unwrap_or_default();
+            letters.push(Received { to, kind: LetterContent::name(&content), token, code });
+        }
+    }
+}
+
+async fn letter(app: &TestApp) -> Received {
+    let mut letters = letters(app).await;
+    assert_eq!(letters.len(), 1);
+    letters.remove(0)
+}
+
+fn app() -> TestApp {
+    TestApp::verifying(EmailVerification::On)
+}
+
+async fn post_as(app: &TestApp, path: &str, token: &str, body: Value) -> Answer {
+    let request = Request::post(path)
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    app.send(request).await
+}
+
+async fn submit(app: &TestApp, path: &str, form: &str) -> Answer {
+    app.post_bytes(path, "application/x-www-form-urlencoded", form.to_owned()).await
+}
+
+async fn login(app: &TestApp, email: &str, password: &str) -> Answer {
+    app.post("/auth/login", json!({"email": email, "password": password})).await
+}
+
+async fn verified(app: &TestApp) -> bool {
+    let found = app.auth.find_user_by_email(&doorward::EmailAddress::parse(ADA).unwrap()).await.unwrap();
+    found.unwrap().email_verified_at.is_some()
+}
+
+#[tokio::test]
+async fn an_address_is_verified_by_link_and_by_code() {
+    for by_code in [false, true] {
+        let app = app();
+        let ada = app.register(ADA).await;
+        let first = letter(&app).await;
+        assert_eq!((first.to.as_str(), first.kind), (ADA, "verify_email"));
+        let again = app.bearer(Method::POST, "/auth/email/verification", Some(&ada.access)).await;
+        assert_eq!((again.status.as_u16(), again.text.as_str()), (202, "{}"));
+        let second = letter(&app).await;
+        post_as(&app, "/auth/email/verify", &ada.access, json!({"token": first.token})).await.is(TICKET_INVALID);
+        let body = if by_code { json!({"code": second.code}) } else { json!({"token": second.token}) };
+        assert_eq!(post_as(&app, "/auth/email/verify", &ada.access, body.clone()).await.status, 204);
+        assert!(verified(&app).await);
+        post_as(&app, "/auth/email/verify", &ada.access, body).await.is(TICKET_INVALID);
+        assert_eq!(app.me(&ada.access).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_password_shows_the_registrant_and_without_a_sign_the_account_is_taken_over() {
+    let app = app();
+    let attacker = app.register(ADA).await;
+    let sent = letter(&app).await;
+    let wrong = json!({"email": ADA, "code": sent.code, "password": NEW_PASSWORD});
+    let refusal = app.post("/auth/email/verify", wrong).await;
+    assert_eq!((refusal.status.as_u16(), refusal.body["code"].as_str()), (403, Some("AUTH_WRONG_PASSWORD")));
+    assert_eq!(app.post("/auth/email/verify", json!({"email": ADA, "code": sent.code})).await.status, 204);
+    assert_eq!(app.me(&attacker.access).await.status, 401);
+    login(&app, ADA, PASSWORD).await.is(CREDENTIALS);
+    assert_eq!(letter(&app).await.kind, "recover");
+}
+
+#[tokio::test]
+async fn where_it_is_required_tokens_come_after_the_letter() {
+    let app = TestApp::verifying(EmailVerification::Required);
+    let answer = app.post("/auth/register", json!({"email": ADA, "password": PASSWORD})).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (202, "{}"));
+    let refusal = (403, "AUTH_EMAIL_NOT_VERIFIED", "Email address not verified");
+    login(&app, ADA, PASSWORD).await.is(refusal);
+    login(&app, ADA, NEW_PASSWORD).await.is(CREDENTIALS);
+    let body = json!({"token": letter(&app).await.token, "password": PASSWORD});
+    assert_eq!(app.post("/auth/email/verify", body).await.status, 204);
+    assert_eq!(login(&app, ADA, PASSWORD).await.status, 200);
+}
+
+/// H3: the same bytes; the same work is shown by the library's tests.
+#[tokio::test]
+async fn a_request_to_recover_is_answered_alike_for_every_address() {
+    let app = app();
+    app.register(ADA).await;
+    letters(&app).await;
+    let mut answers = Vec::new();
+    for email in [ADA, "nobody@example.com"] {
+        let answer = app.post("/auth/recovery", json!({"email": email})).await;
+        let mut headers = answer.headers.clone();
+        headers.remove("x-request-id");
+        answers.push((answer.status, answer.text, headers));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!((answers[0].0, answers[0].1.as_str()), (StatusCode::ACCEPTED, "{}"));
+    assert_eq!(letter(&app).await.to, ADA);
+}
+
+#[tokio::test]
+async fn an_account_is_recovered_by_link_and_by_code() {
+    for by_code in [false, true] {
+        let app = app();
+        let before = app.register(ADA).await;
+        letters(&app).await;
+        app.post("/auth/recovery", json!({"email": ADA})).await;
+        let sent = letter(&app).await;
+        let body = if by_code {
+            json!({"email": ADA, "code": sent.code, "password": NEW_PASSWORD})
+        } else {
+            json!({"token": sent.token, "password": NEW_PASSWORD})
+        };
+        let weak = app.post("/auth/recovery/complete", json!({"token": sent.token, "password": "short"})).await;
+        assert_eq!(weak.faults(), ["string_too_short at body.password"]);
+        assert_eq!(app.post("/auth/recovery/complete", body.clone()).await.status, 204);
+        app.post("/auth/recovery/complete", body).await.is(TICKET_INVALID);
+        assert_eq!(app.me(&before.access).await.status, 401);
+        assert_eq!(app.refresh(&before.refresh).await.status, 401);
+        login(&app, ADA, PASSWORD).await.is(CREDENTIALS);
+        assert_eq!(login(&app, ADA, NEW_PASSWORD).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn another_address_needs_a_recent_proof_and_its_own_letter() {
+    let app = app();
+    let ada = app.register(ADA).await;
+    letters(&app).await;
+    app.later(11 * 60);
+    let stale = post_as(&app, "/auth/email", &ada.access, json!({"email": "new@example.com"})).await;
+    assert_eq!(stale.body["code"], "AUTH_REAUTHENTICATION_REQUIRED");
+    assert!(letters(&app).await.is_empty());
+    let ada = app.login(ADA).await;
+    for email in ["new@example.com", "newer@example.com"] {
+        let answer = post_as(&app, "/auth/email", &ada.access, json!({"email": email})).await;
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (202, "{}"));
+    }
+    let mut sent = letters(&app).await;
+    sent.sort_by(|one, other| one.to.cmp(&other.to));
+    assert_eq!(
+        sent.iter().map(|letter| letter.to.as_str()).collect::<Vec<_>>(),
+        ["new@example.com", "newer@example.com"]
+    );
+    app.post("/auth/email/confirm", json!({"token": sent[0].token})).await.is(TICKET_INVALID);
+    let confirmed = post_as(&app, "/auth/email/confirm", &ada.access, json!({"code": sent[1].code})).await;
+    assert_eq!(confirmed.status, 204);
+    assert_eq!(app.me(&ada.access).await.body["email"], "newer@example.com");
+    let told = letter(&app).await;
+    assert_eq!((told.to.as_str(), told.kind), (ADA, "email_changed"));
+}
+
+#[tokio::test]
+async fn a_taken_address_is_told_at_the_end() {
+    let app = app();
+    let ada = app.register(ADA).await;
+    app.register("bob@example.com").await;
+    letters(&app).await;
+    assert_eq!(post_as(&app, "/auth/email", &ada.access, json!({"email": "bob@example.com"})).await.status, 202);
+    let answer = app.post("/auth/email/confirm", json!({"token": letter(&app).await.token})).await;
+    assert_eq!((answer.status.as_u16(), answer.body["code"].as_str()), (409, Some("AUTH_EMAIL_CONFLICT")));
+}
+
+#[tokio::test]
+async fn what_is_sent_is_checked() {
+    let app = app();
+    let faults = async |path: &str, body: Value| app.post(path, body).await.faults();
+    assert_eq!(faults("/auth/email/verify", json!({})).await, ["missing at body.token"]);
+    assert_eq!(faults("/auth/email/verify", json!({"code": "12345678"})).await, ["missing at body.email"]);
+    assert_eq!(faults("/auth/email/verify", json!({"code": 12345678})).await, ["string_type at body.code"]);
+    let both = json!({"code": "1", "email": "x", "password": 7});
+    assert_eq!(
+        faults("/auth/recovery/complete", both).await,
+        ["value_error at body.email", "string_type at body.password"]
+    );
+    // H7, H8.
+    for email in [json!("\"a@evil.com\"@victim.com"), json!("a@x.com,b@y.com"), json!("a@x.com\r\nBcc: b@y.com")] {
+        assert_eq!(faults("/auth/recovery", json!({"email": email})).await, ["value_error at body.email"], "{email}");
+    }
+    assert_eq!(faults("/auth/recovery", json!({"email": [ADA]})).await, ["string_type at body.email"]);
+    for token in ["", "x", "\u{0}", &"A".repeat(10_000)] {
+        app.post("/auth/email/verify", json!({"token": token})).await.is(TICKET_INVALID);
+    }
+    // A bad access token is no missing one.
+    let answer = post_as(&app, "/auth/email/verify", "rubbish", json!({"token": "x"})).await;
+    assert_eq!(answer.status, 401);
+}
+
+/// H20: neither is the other.
+#[tokio::test]
+async fn a_links_token_opens_nothing_else_and_nothing_else_is_one() {
+    let app = app();
+    let ada = app.register(ADA).await;
+    let token = letter(&app).await.token;
+    assert_eq!(app.me(&token).await.status, 401);
+    assert_eq!(app.refresh(&token).await.status, 401);
+    for other in [&ada.access, &ada.refresh] {
+        app.post("/auth/email/verify", json!({"token": other})).await.is(TICKET_INVALID);
+    }
+}
+
+/// H51: what scanners of mail do.
+#[tokio::test]
+async fn a_page_is_shown_as_often_as_one_likes_and_only_its_form_does_something() {
+    let app = app();
+    app.register(ADA).await;
+    let token = letter(&app).await.token;
+    let path = format!("/account/verify-email?token={token}");
+    for method in [Method::GET, Method::HEAD, Method::GET] {
+        let page = app.bearer(method, &path, None).await;
+        assert_eq!((page.status.as_u16(), page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+        assert!(!verified(&app).await);
+    }
+    let form = format!("token={token}&password={}", PASSWORD.replace(' ', "+"));
+    let done = submit(&app, "/account/verify-email", &form).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    assert!(verified(&app).await);
+    assert_eq!(submit(&app, "/account/verify-email", &form).await.status, 403);
+    assert_eq!(login(&app, ADA, PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn pages_are_plain_and_let_nothing_out() {
+    let app = app();
+    for path in ["verify-email", "recover", "invitation", "change-email"] {
+        let page = app.get(&format!("/account/{path}?token=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"), None).await;
+        assert_eq!(page.status, 200);
+        assert!(!page.text.contains("<script"), "{}", page.text);
+        assert!(page.text.contains("value=\"&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;\""), "{}", page.text);
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self'"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(page.header("cache-control"), Some("no-store"));
+        assert_eq!(page.header("set-cookie"), None);
+        let empty = app.get(&format!("/account/{path}?token="), None).await;
+        assert_eq!(empty.status, 403);
+        let json = app.post(&format!("/account/{path}"), json!({"token": "x"})).await;
+        assert_eq!(json.status, 415);
+    }
+    let style = app.get("/account/account.css", None).await;
+    assert_eq!((style.status.as_u16(), style.header("content-type")), (200, Some("text/css; charset=utf-8")));
+    let mut options = doorward_axum::RouterOptions::default();
+    options.account_pages = false;
+    let app = TestApp::limited(&options);
+    assert_eq!(app.get("/account/recover", None).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_password_is_recovered_on_the_pages_alone() {
+    let app = app();
+    app.register(ADA).await;
+    letters(&app).await;
+    assert_eq!(app.get("/account/recover", None).await.status, 200);
+    let mut pages = Vec::new();
+    for email in ["ada%40example.com", "nobody%40example.com"] {
+        let page = submit(&app, "/account/recover", &format!("email={email}")).await;
+        assert_eq!(page.status, 202);
+        pages.push(page.text);
+    }
+    assert_eq!(pages[0], pages[1]);
+    assert_eq!(submit(&app, "/account/recover", "email=nonsense").await.status, 422);
+    let token = letter(&app).await.token;
+    let weak = submit(&app, "/account/recover", &format!("token={token}&password=short")).await;
+    assert_eq!(weak.status, 422);
+    assert!(weak.text.contains(&token), "the form is there again");
+    let form = format!("token={token}&password={}", NEW_PASSWORD.replace(' ', "%20"));
+    assert_eq!(submit(&app, "/account/recover", &form).await.status, 200);
+    assert_eq!(login(&app, ADA, NEW_PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_address_is_changed_on_its_page() {
+    let app = app();
+    let ada = app.register(ADA).await;
+    letters(&app).await;
+    post_as(&app, "/auth/email", &ada.access, json!({"email": "new@example.com"})).await;
+    let token = letter(&app).await.token;
+    assert_eq!(submit(&app, "/account/change-email", &format!("token={token}")).await.status, 200);
+    assert_eq!(app.me(&ada.access).await.body["email"], "new@example.com");
+}
+
+#[tokio::test]
+async fn a_page_takes_a_stranger_at_their_word() {
+    let app = app();
+    let attacker = app.register(ADA).await;
+    let token = letter(&app).await.token;
+    let wrong = submit(&app, "/account/verify-email", &format!("token={token}&password=wrong+password")).await;
+    assert_eq!(wrong.status, 403);
+    assert!(wrong.text.contains("not the password of this account"), "{}", wrong.text);
+    assert_eq!(submit(&app, "/account/verify-email", &format!("token={token}&registrant=unknown")).await.status, 200);
+    assert_eq!(app.me(&attacker.access).await.status, 401);
+    assert_eq!(letter(&app).await.kind, "recover");
+}
