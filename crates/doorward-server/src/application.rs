@@ -6,7 +6,7 @@ use std::sync::Arc;
 use doorward::password::{HashingPool, Peppers, PoolSettings};
 use doorward::token::access::AccessTokenRules;
 use doorward::token::keyring::Keyring;
-use doorward::{Auth, Store};
+use doorward::{AccountRules, Auth, Store};
 use doorward_postgres::{PostgresOptions, PostgresStore};
 use doorward_sqlite::{SqliteOptions, SqliteStore};
 
@@ -37,6 +37,13 @@ pub(crate) async fn open_for_a_command(settings: &Settings) -> Result<Auth, Fail
 /// The rules of access tokens that the settings make.
 pub(crate) fn access_token_rules(settings: &Settings) -> AccessTokenRules {
     AccessTokenRules { lifetime: settings.access_token_lifetime, ..AccessTokenRules::default() }
+}
+
+/// The rules of accounts that the settings make.
+pub(crate) fn account_rules(settings: &Settings) -> AccountRules {
+    let mut rules = settings.account_rules.clone();
+    rules.email_verification = settings.delivery.email_verification;
+    rules
 }
 
 /// Refuses to make a secret of this node's own where every node must have the same.
@@ -72,7 +79,8 @@ async fn open(settings: &Settings, pool: PoolSettings, listen: bool) -> Result<A
     let auth = Auth::new(open_store(settings, listen).await?, pool, keyring)
         .with_access_token_rules(access_token_rules(settings))
         .with_refresh_rules(settings.refresh_rules)
-        .with_account_rules(settings.account_rules.clone());
+        .with_account_rules(account_rules(settings));
+    let auth = if settings.delivery.webhook.is_some() { auth.with_webhooks() } else { auth };
     Ok(if settings.rate_limit_enabled { auth } else { auth.danger_without_limits() })
 }
 

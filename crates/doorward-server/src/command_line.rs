@@ -1,5 +1,6 @@
 //! The command line, made from the table of settings, and what it asks for.
 
+mod mail;
 mod moving;
 
 use std::ffi::OsString;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use doorward::Role;
 
+pub use mail::MailTask;
 pub use moving::{ImportFrom, ImportTask, StoreCopy};
 
 use crate::settings::{Flags, SETTINGS, Scope};
@@ -29,6 +31,8 @@ pub enum Task {
     Serve,
     /// `users …`
     Users(UsersTask),
+    /// `mail …`
+    Mail(MailTask),
     /// `migrate`
     Migrate {
         /// Only say what would be done.
@@ -92,6 +96,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let Some((name, matches)) = matches.subcommand() else { return Err(incomplete()) };
     let (task, leaf) = match (name, matches.subcommand()) {
         ("serve", _) => (Task::Serve, matches),
+        ("mail", Some((name, leaf))) => (Task::Mail(mail::task(name, leaf).ok_or_else(incomplete)?), leaf),
         ("migrate", _) => (Task::Migrate { dry_run: matches.get_flag("dry-run") }, matches),
         ("store", Some((_, leaf))) => (Task::StoreCopy(moving::store_copy(leaf)?), leaf),
         ("users", Some(("import", leaf))) => (Task::Users(UsersTask::Import(Box::new(moving::import(leaf)?))), leaf),
@@ -120,6 +125,7 @@ pub fn command() -> Command {
         .after_help("Example:\n  doorward serve\n  doorward users create --email ada@example.com --role admin")
         .subcommand(serving_command(leaf("serve", "Serve the HTTP API until SIGTERM or SIGINT", serving)))
         .subcommand(users())
+        .subcommand(mail::command())
         .subcommand(with_settings(
             leaf(
                 "migrate",

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::output::print_line;
-use crate::application::require_secret;
+use crate::application::{account_rules, require_secret};
 use crate::data_dir::secret_path;
+use crate::delivery;
 use crate::failure::Failure;
 use crate::serve::tls::Certificate;
 use crate::serve::warnings::warnings;
@@ -33,6 +34,8 @@ pub(crate) fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     if let Some(files) = &settings.tls {
         Certificate::load(files)?;
     }
+    delivery::mail(settings, &account_rules(settings).service_name, settings.bind)?;
+    delivery::webhooks(settings)?;
     for warning in warnings(settings) {
         print_line(&format!("warning: {warning}"))?;
     }

@@ -3,6 +3,7 @@
 pub(crate) mod calibrate;
 pub(crate) mod config;
 mod import;
+pub(crate) mod mail;
 pub(crate) mod migrate;
 mod output;
 mod progress;

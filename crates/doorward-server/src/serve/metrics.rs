@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use doorward::Auth;
 use doorward::password::{Durations, Refusals};
+use doorward_delivery::{DeliveryCounts, DeliveryStatistics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
@@ -52,7 +53,7 @@ struct Answered {
 }
 
 impl Metrics {
-    pub(super) fn new(auth: Arc<Auth>, counts: Arc<Counts>, certificate: Option<Arc<Certificate>>) -> Self {
+    pub(super) fn new(auth: Arc<Auth>, seen: Seen) -> Self {
         let mut registry = Registry::with_prefix("doorward");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program that runs", build);
@@ -62,7 +63,7 @@ impl Metrics {
             Family::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS));
         let help = "Time from a request's head to its answer";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
-        registry.register_collector(Box::new(Readings { auth, counts, certificate, start: start_of_process() }));
+        registry.register_collector(Box::new(Readings { auth, seen, start: start_of_process() }));
         Self { registry, requests, durations }
     }
 
@@ -125,12 +126,19 @@ fn start_of_process() -> Instant {
     Instant::now()
 }
 
+/// What is watched beside the library.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) counts: Arc<Counts>,
+    pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) deliveries: Arc<DeliveryStatistics>,
+}
+
 /// What is read at the moment somebody asks.
 #[derive(Debug)]
 struct Readings {
     auth: Arc<Auth>,
-    counts: Arc<Counts>,
-    certificate: Option<Arc<Certificate>>,
+    seen: Seen,
     start: Instant,
 }
 
@@ -138,14 +146,15 @@ impl Collector for Readings {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut encoder;
         gauge(encoder, "uptime_seconds", "Time since the start", self.start.elapsed().as_secs_f64())?;
-        gauge(encoder, "connections_open", "Connections open now", approximate(self.counts.open()))?;
-        counter(encoder, "connections_refused", "Connections past max_connections", self.counts.refused())?;
-        if let Some(not_after) = self.certificate.as_ref().and_then(|certificate| certificate.not_after()) {
+        gauge(encoder, "connections_open", "Connections open now", approximate(self.seen.counts.open()))?;
+        counter(encoder, "connections_refused", "Connections past max_connections", self.seen.counts.refused())?;
+        if let Some(not_after) = self.seen.certificate.as_ref().and_then(|certificate| certificate.not_after()) {
             let seconds = Duration::from_secs(not_after.seconds().unsigned_abs()).as_secs_f64();
             gauge(encoder, "certificate_not_after_seconds", "The end of the certificate, since 1970", seconds)?;
         }
         refused_by_limits(encoder, &self.auth)?;
-        counter(encoder, "requests_refused", "Requests past max_connections", self.counts.refused_requests())?;
+        counter(encoder, "requests_refused", "Requests past max_connections", self.seen.counts.refused_requests())?;
+        outbox(encoder, &self.seen.deliveries)?;
         let hashing = self.auth.hashing_pool().statistics();
         gauge(encoder, "hashing_workers", "Threads that hash passwords", approximate(hashing.workers))?;
         gauge(encoder, "hashing_running", "Passwords being hashed now", approximate(hashing.running))?;
@@ -165,6 +174,25 @@ fn refused_by_limits(encoder: &mut DescriptorEncoder<'_>, auth: &Auth) -> fmt::R
         encoder.encode_descriptor("rate_limited", "Attempts refused by a limit", None, MetricType::Counter)?;
     for (limit, refused) in auth.refused_by_limits() {
         ConstCounter::new(refused).encode(counters.encode_family(&[("limit", limit.name())])?)?;
+    }
+    Ok(())
+}
+
+fn outbox(encoder: &mut DescriptorEncoder<'_>, deliveries: &DeliveryStatistics) -> fmt::Result {
+    let (outbox, oldest) = deliveries.outbox();
+    let number = |count: u64| approximate(usize::try_from(count).unwrap_or(usize::MAX));
+    gauge(encoder, "outbox_waiting", "Letters and webhooks that wait, of all nodes", number(outbox.waiting))?;
+    let help = "Age of the oldest of them";
+    let age = ConstGauge::new(oldest.as_secs_f64());
+    age.encode(encoder.encode_descriptor("outbox_oldest", help, Some(&Unit::Seconds), age.metric_type())?)?;
+    gauge(encoder, "outbox_abandoned", "Those given up in the last 30 days", number(outbox.abandoned))?;
+    let help = "Attempts of this process to deliver, by kind and outcome";
+    let mut family = encoder.encode_descriptor("deliveries", help, None, MetricType::Counter)?;
+    for (kind, DeliveryCounts { sent, failed, abandoned }) in deliveries.counts() {
+        for (outcome, count) in [("sent", sent), ("failed", failed), ("abandoned", abandoned)] {
+            let labels = [("kind", kind.as_str()), ("outcome", outcome)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
     }
     Ok(())
 }

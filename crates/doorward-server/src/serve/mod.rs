@@ -18,14 +18,16 @@ use axum::Router;
 use doorward::Auth;
 use doorward_axum::RouterOptions;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 use self::activity::Patience;
 use self::connections::{Connections, Limits};
-use self::metrics::Metrics;
+use self::metrics::{Metrics, Seen};
 use self::signals::Signals;
 use self::tls::Certificate;
 use crate::application;
+use crate::delivery;
 use crate::failure::Failure;
 use crate::logging;
 use crate::settings::Settings;
@@ -86,21 +88,34 @@ async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mu
     let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?;
     let acceptor = certificate.as_ref().map(acceptor).transpose()?;
     let connections = Connections::new(limits(settings, settings.max_connections), acceptor);
+    let worker = delivery::worker(settings, auth, address_of(&listener)?)?;
     let mut router = doorward_axum::router(Arc::clone(auth), &router_options(settings));
     if let Some(listener) = metrics_listener {
-        let metrics = Arc::new(Metrics::new(Arc::clone(auth), connections.counts(), certificate.clone()));
+        let seen =
+            Seen { counts: connections.counts(), certificate: certificate.clone(), deliveries: worker.statistics() };
+        let metrics = Arc::new(Metrics::new(Arc::clone(auth), seen));
         router = metrics::observed(router, &metrics);
         tracing::info!(event = "metrics", "metrics on http://{}/metrics", address_of(&listener)?);
         let separate = Connections::new(limits(settings, METRICS_CONNECTIONS), None);
         tokio::spawn(separate.serve(listener, metrics::routes(metrics), std::future::pending()));
     }
     announce(settings, &listener)?;
+    let (stop_delivering, stopped) = oneshot::channel::<()>();
+    let deliveries = tokio::spawn(worker.run(async move { drop(stopped.await) }));
     let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(auth)));
     if let Some(certificate) = certificate {
         tokio::spawn(tls::keep_current(certificate));
     }
     let ending = serve_connections(settings, connections, (listener, router), signals).await;
     housekeeping.abort();
+    // What the last requests gave cause for is in the outbox, and goes when somebody serves again.
+    drop(stop_delivering);
+    if matches!(ending, Ending::Orderly) {
+        tokio::select! {
+            _ = deliveries => {}
+            _ = signals.next() => return Ok(Ending::Forced),
+        }
+    }
     Ok(ending)
 }
 
@@ -138,6 +153,7 @@ fn router_options(settings: &Settings) -> RouterOptions {
     let mut options = RouterOptions::default();
     options.allowed_origins.clone_from(&settings.allowed_origins);
     options.trusted_proxies.clone_from(&settings.trusted_proxies);
+    options.account_pages = settings.delivery.account_pages;
     options
 }
 

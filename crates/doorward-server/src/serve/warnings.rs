@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use doorward_delivery::{Links, SmtpSettings, Webhooks};
+
 use crate::data_dir::{is_open_to_others, secret_path};
 use crate::settings::{Database, Settings};
 
@@ -31,6 +33,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
             warnings.push(format!("tls_key_file {} is open to everybody: chmod o= it", files.key.display()));
         }
     }
+    warnings.extend(delivery_warnings(settings));
     let mut private = vec![settings.data_dir.clone(), secret_path(&settings.data_dir)];
     if let Database::Sqlite(file) = &settings.database {
         private.push(file.clone());
@@ -39,6 +42,28 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         if is_open_to_others(&path) {
             warnings.push(format!("{} is open to other users of the machine: chmod go= it", path.display()));
         }
+    }
+    warnings
+}
+
+fn delivery_warnings(settings: &Settings) -> Vec<String> {
+    let delivery = &settings.delivery;
+    let mut warnings = Vec::new();
+    let is_local = delivery.links.as_ref().map_or(settings.bind.ip().is_loopback(), Links::lead_to_this_machine);
+    if delivery.smtp.is_none() && !is_local {
+        warnings.push(
+            "mail is log: no letter reaches anybody, and whoever reads the log can open accounts; set mail = smtp"
+                .to_owned(),
+        );
+    }
+    if delivery.smtp.is_some() && is_local {
+        warnings.push("mail is sent, but its links lead to this machine only: set public_url".to_owned());
+    }
+    if delivery.smtp.as_ref().is_some_and(SmtpSettings::is_unprotected) {
+        warnings.push("smtp_url does without TLS: whoever listens on the way can open accounts".to_owned());
+    }
+    if delivery.webhook.as_ref().is_some_and(|receiver| Webhooks::is_unprotected_url(&receiver.url)) {
+        warnings.push("webhook_url is plain HTTP: whoever listens on the way reads every event".to_owned());
     }
     warnings
 }

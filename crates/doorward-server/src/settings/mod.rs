@@ -2,6 +2,7 @@
 
 mod accounts;
 mod database;
+mod delivery;
 mod fault;
 mod raw;
 mod table;
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 
 pub use accounts::PepperSettings;
 pub use database::{Database, DatabaseLimits};
+pub use delivery::{Delivery, Receiver};
 pub use fault::{SettingFault, SettingFaults};
 pub use raw::{DEFAULT_FILE, Environment, Flags, RawSettings, RawText, RawValue, Source};
 pub use table::{SETTINGS, Scope, Secrecy, Setting};
@@ -63,6 +65,8 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// Whether attempts are limited.
     pub rate_limit_enabled: bool,
+    /// Mail and webhooks.
+    pub delivery: Delivery,
     /// Connections served at once.
     pub max_connections: usize,
     /// How long the head of a request may take, and the start of a connection.

@@ -67,7 +67,7 @@ const PLAIN: Setting = Setting {
 };
 
 /// All settings, in the order in which people meet them.
-pub static SETTINGS: [Setting; 37] = [
+pub static SETTINGS: [Setting; 46] = [
     Setting {
         key: "bind",
         default: Some("127.0.0.1:8000"),
@@ -292,6 +292,64 @@ pub static SETTINGS: [Setting; 37] = [
         default: Some("true"),
         example: "true",
         help: "Whether login, registration and recovery are limited; false is for load tests",
+        ..PLAIN
+    },
+    Setting {
+        key: "public_url",
+        example: "https://auth.example.com",
+        help: "Where people reach the service: what links in letters begin with, never what a request says \
+               [default: where it listens]",
+        ..PLAIN
+    },
+    Setting {
+        key: "account_pages",
+        default: Some("true"),
+        example: "true",
+        help: "Whether the pages are served that links in letters lead to; false when a front end has its own",
+        ..PLAIN
+    },
+    Setting {
+        key: "email_verification",
+        default: Some("off"),
+        example: "required",
+        help: "off; on: a letter at registration; required: and nobody gets in before it is answered",
+        ..PLAIN
+    },
+    Setting {
+        key: "mail",
+        default: Some("log"),
+        example: "smtp",
+        help: "How letters leave: smtp, or log, which writes them with their links into the log",
+        ..PLAIN
+    },
+    Setting {
+        key: "smtp_url",
+        example: "smtp://user:password@mail.example.com:587",
+        help: "The mail server: smtp:// insists on STARTTLS unless it ends in ?tls=none or ?tls=opportunistic, smtps:// is \
+               TLS at once; ?ca=FILE trusts that authority alone",
+        secrecy: Secrecy::Url,
+        ..PLAIN
+    },
+    Setting { key: "mail_from", example: "Example <auth@example.com>", help: "Whom letters are from", ..PLAIN },
+    Setting {
+        key: "mail_template_dir",
+        example: "/etc/doorward/mail",
+        help: "Folder with templates that take the place of those of the same names in the program",
+        ..PLAIN
+    },
+    Setting {
+        key: "webhook_url",
+        example: "https://app.example.com/hooks/auth",
+        help: "Where every security event is posted to, signed (Standard Webhooks)",
+        secrecy: Secrecy::Url,
+        ..PLAIN
+    },
+    Setting {
+        key: "webhook_secret",
+        example: "what `echo whsec_$(openssl rand -base64 32)` prints",
+        help: "Signs webhooks: whsec_ and base64 of 24 to 64 bytes; several, separated by commas, while one is exchanged",
+        secrecy: Secrecy::Secret,
+        is_list: true,
         ..PLAIN
     },
     Setting {

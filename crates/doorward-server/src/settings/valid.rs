@@ -1,5 +1,7 @@
 //! Raw settings become valid settings, or every fault there is.
 
+mod delivery;
+
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use super::table::{Secrecy, Setting};
 use super::{Database, DatabaseLimits, LogFormat, Secret, Settings, TlsFiles};
 
 pub(crate) const MAKE_SECRET: &str = "make a good one with: openssl rand -base64 48";
+const MAKE_WEBHOOK_SECRET: &str = "make a good one with: echo whsec_$(openssl rand -base64 32)";
 /// What is wrong with one value, as the end of a sentence.
 type Problem = String;
 
@@ -40,6 +43,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let allowed_origins = door.list("allowed_origins", origin);
     let trusted_proxies = door.list("trusted_proxies", network);
     let rate_limit_enabled = door.read("rate_limit_enabled", yes_or_no);
+    let delivery = delivery::delivery(&mut door);
     let max_connections = door.number("max_connections", 1..=1_000_000);
     let header_seconds = door.number("header_timeout_seconds", 1..=3600);
     let idle_seconds = door.number("idle_timeout_seconds", 1..=3600);
@@ -67,6 +71,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
             allowed_origins: allowed_origins?,
             trusted_proxies: TrustedProxies::parse(trusted_proxies?.iter().map(String::as_str)).ok()?,
             rate_limit_enabled: rate_limit_enabled?,
+            delivery: delivery?,
             max_connections: usize::try_from(max_connections?).ok()?,
             header_timeout: Duration::from_secs(u64::from(header_seconds?)),
             idle_timeout: Duration::from_secs(u64::from(idle_seconds?)),
@@ -182,7 +187,11 @@ impl Door<'_> {
         let setting = Setting::find(key);
         let is_secret = setting.is_some_and(|setting| setting.secrecy == Secrecy::Secret);
         let example = setting.map_or("", |setting| setting.example);
-        let remedy = if is_secret { MAKE_SECRET.to_owned() } else { format!("for example {example}") };
+        let remedy = match key {
+            "webhook_secret" => MAKE_WEBHOOK_SECRET.to_owned(),
+            _ if is_secret => MAKE_SECRET.to_owned(),
+            _ => format!("for example {example}"),
+        };
         let source = self.raw.value(key).map_or(Source::Default, |RawValue { source, .. }| source.clone());
         self.faults.push(SettingFault { setting: key.to_owned(), source, problem, remedy });
     }

@@ -18,6 +18,7 @@ mod idle;
 mod import;
 mod import_on_postgresql;
 mod limits;
+mod mail;
 mod many_nodes;
 mod on_postgresql;
 mod overload;
@@ -32,3 +33,6 @@ mod tls;
 mod token;
 mod users;
 mod wire;
+
+#[path = "../../../doorward-delivery/tests/delivery/sink.rs"]
+mod sink;
