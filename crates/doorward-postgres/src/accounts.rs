@@ -3,6 +3,7 @@
 //! Every transaction locks in this order: the leave of administrators, the account, its sessions, the list of endings.
 
 use doorward::account::{Account, Amended, Amendment, Erasure, SessionChange};
+use doorward::clock::Timestamp;
 use doorward::email::EmailAddress;
 use doorward::revocation::EndingKind;
 use doorward::second_factor::SecondFactor;
@@ -212,7 +213,7 @@ impl<'a> AccountColumns<'a> {
             email: user.email.as_str(),
             email_key: user.email.key(),
             role: user.role.as_str(),
-            email_verified_at: user.email_verified_at.map(|at| at.micros()),
+            email_verified_at: user.email_verified_at.map(Timestamp::micros),
             password_hash: account.password_hash.as_str(),
             second_factor: account.second_factor.as_ref().map(SecondFactor::to_stored),
             tickets: ticket::to_stored(&account.tickets),

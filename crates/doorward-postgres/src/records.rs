@@ -1,7 +1,8 @@
 //! Events and messages, written in the statement or the transaction of what they tell of.
 
 use doorward::account::Record;
-use doorward::audit::{Event, EventQuery, NewEvent};
+use doorward::audit::{Event, EventKind, EventQuery, NewEvent};
+use doorward::clock::Timestamp;
 use doorward::user::UserId;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -153,8 +154,8 @@ pub(crate) async fn write(connection: Connection, user: Option<UserId>, record: 
 }
 
 pub(crate) async fn list(connection: Connection, query: EventQuery) -> Result<Vec<Event>, Fault> {
-    let (user, kind) = (query.user_id.map(UserId::value), query.kind.map(|kind| kind.as_str()));
-    let (since, until) = (query.since.map(|since| since.micros()), query.until.map(|until| until.micros()));
+    let (user, kind) = (query.user_id.map(UserId::value), query.kind.map(EventKind::as_str));
+    let (since, until) = (query.since.map(Timestamp::micros), query.until.map(Timestamp::micros));
     let (before, limit) = (query.before.map(|before| before.0), i64::from(query.limit));
     let values: [Value<'_>; 6] = [&user, &kind, &since, &until, &before, &limit];
     connection.query_unprepared(&LIST, &values).await?.iter().map(rows::event).collect()
