@@ -1,17 +1,22 @@
 //! What `scripts/instruction-gates` counts: does one thing so many times, `instructions THING TIMES`.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use doorward::account::Record;
+use doorward::password::{HashParameters, HashingPool, PoolSettings};
 use doorward::session::{NewSession, RefreshRules, RotationAttempt, Session, SessionId, decide};
+use doorward::testing::MemoryStore;
 use doorward::token::access::{AccessTokenRules, Subject};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Role, Timestamp, UserId, create_access_token, decode_access_token, generate_refresh_token};
+use doorward::{Auth, Role, Timestamp, UserId, create_access_token, decode_access_token, generate_refresh_token};
 use doorward_argon2id::{Inputs, Kernel, Parameters, Workspace};
 use doorward_axum::{JsonBody, LoginRequest};
+
+const SECRET: &str = "kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP";
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -39,7 +44,7 @@ struct Tokens {
 
 impl Tokens {
     fn new() -> Result<Self, Box<dyn std::error::Error>> {
-        let keyring = Keyring::new(SecretKey::new("kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP")?, Vec::new());
+        let keyring = Keyring::new(SecretKey::new(SECRET)?, Vec::new());
         let user_id = UserId::new(42).ok_or("not positive")?;
         let subject = Subject { user_id, role: Role::User, session: Some(SessionId::generate()?) };
         Ok(Self { keyring, rules: AccessTokenRules::default(), subject, now: Timestamp::from_seconds(1_700_000_000) })
@@ -96,12 +101,15 @@ fn decide_rotation(times: u32) -> Outcome {
 
 fn read_login_body(times: u32) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let keyring = Keyring::new(SecretKey::new(SECRET)?, Vec::new());
+    let pool = HashingPool::start(PoolSettings::new(HashParameters::new(64, 1, 1)?))?;
+    let auth = Arc::new(Auth::new(Arc::new(MemoryStore::new()), pool, keyring));
     runtime.block_on(async {
         for _ in 0..times {
             let body = r#"{"email":"ada@example.com","password":"correct horse battery staple"}"#;
             let request =
                 Request::post("/auth/login").header("content-type", "application/json").body(Body::from(body))?;
-            let read = JsonBody::<LoginRequest>::from_request(request, &()).await;
+            let read = JsonBody::<LoginRequest>::from_request(request, &auth).await;
             black_box(read.map_err(|_| "refused")?);
         }
         Ok(())

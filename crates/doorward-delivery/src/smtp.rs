@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::outcome::Undelivered;
 
 /// A pool of connections to a mail server.
-pub type SmtpTransport = AsyncSmtpTransport<Tokio1Executor>;
+pub(crate) type SmtpTransport = AsyncSmtpTransport<Tokio1Executor>;
 
 /// How long the server may take over one command.
 const TIMEOUT: Duration = Duration::from_secs(20);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64_simd::STANDARD;
-use doorward::Timestamp;
 use doorward::outbox::Message;
 use doorward::webhook::WebhookEvent;
+use doorward::{Timestamp, UserId};
 
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::Full;
@@ -159,7 +159,7 @@ impl Webhooks {
 fn body(event: &WebhookEvent, message: &Message) -> Vec<u8> {
     let mut data = event.data.clone();
     if let Some(members) = data.as_object_mut() {
-        members.insert("user_id".to_owned(), message.user_id.map(|id| id.value()).into());
+        members.insert("user_id".to_owned(), message.user_id.map(UserId::value).into());
     }
     let moment = jiff::Timestamp::from_microsecond(event.at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     json!({ "type": event.kind, "timestamp": moment.to_string(), "data": data }).to_string().into_bytes()

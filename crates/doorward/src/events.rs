@@ -58,8 +58,9 @@ pub struct EventPages {
 }
 
 impl EventPages {
-    pub(crate) const fn new(query: EventQuery) -> Self {
-        Self { next: Some(EventQuery { limit: EVENTS_AT_ONCE, ..query }) }
+    pub(crate) const fn new(mut query: EventQuery) -> Self {
+        query.limit = EVENTS_AT_ONCE;
+        Self { next: Some(query) }
     }
 
     pub(crate) const fn of_user(id: UserId) -> Self {

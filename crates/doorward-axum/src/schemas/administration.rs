@@ -26,8 +26,8 @@ pub struct RoleChange {
 impl FromFields for UserInvite {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email = fields.string("email", |text, loc| read_email(&text, loc));
-        let full_name = fields.optional_string("full_name", read_full_name);
-        let role = fields.optional_string("role", read_role);
+        let full_name = fields.optional_string("full_name", |text, loc| read_full_name(&text, loc));
+        let role = fields.optional_string("role", |text, loc| read_role(&text, loc));
         let role = role?.unwrap_or(Role::User);
         Some(Self { invitation: Invitation { email: email?, full_name: full_name?, role } })
     }
@@ -35,11 +35,11 @@ impl FromFields for UserInvite {
 
 impl FromFields for RoleChange {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { role: fields.string("role", read_role)? })
+        Some(Self { role: fields.string("role", |text, loc| read_role(&text, loc))? })
     }
 }
 
-fn read_role(text: String, loc: Vec<&'static str>) -> Result<Role, FieldFault> {
+fn read_role(text: &str, loc: Vec<&'static str>) -> Result<Role, FieldFault> {
     let expected = Role::ALL.map(|role| format!("'{role}'")).join(" or ");
-    Role::from_str(&text).map_err(|_| FieldFault::enumeration(loc, &expected))
+    Role::from_str(text).map_err(|_| FieldFault::enumeration(loc, &expected))
 }

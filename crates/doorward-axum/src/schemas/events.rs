@@ -1,5 +1,6 @@
 //! Events of the audit trail.
 
+use doorward::UserId;
 use doorward::audit::{Details, Event};
 use doorward::events::EventPage;
 use serde::{Deserialize, Serialize};
@@ -41,10 +42,10 @@ impl From<Event> for EventResponse {
             id: event.position.0,
             kind: event.what.kind.as_str().to_owned(),
             at: rfc3339(event.what.at),
-            user_id: event.user_id.map(|id| id.value()),
+            user_id: event.user_id.map(UserId::value),
             session_id: event.what.session.map(|session| session.to_string()),
             actor: cause.actor.name().to_owned(),
-            actor_id: cause.actor.user_id().map(|id| id.value()),
+            actor_id: cause.actor.user_id().map(UserId::value),
             address: cause.address.map(|address| address.to_string()),
             user_agent: cause.user_agent,
             request_id: cause.request_id,

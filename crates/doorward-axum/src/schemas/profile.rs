@@ -23,7 +23,7 @@ pub struct ProfileUpdate {
 impl FromFields for ProfileUpdate {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let full_name = match fields.has("full_name") {
-            true => Some(fields.optional_string("full_name", read_full_name)?),
+            true => Some(fields.optional_string("full_name", |text, loc| read_full_name(&text, loc))?),
             false => None,
         };
         Some(Self { change: ProfileChange { full_name } })
@@ -44,8 +44,8 @@ impl FromFields for EraseRequest {
 }
 
 /// A name out of a body.
-pub(crate) fn read_full_name(text: String, loc: Vec<&'static str>) -> Result<FullName, FieldFault> {
-    FullName::parse(&text).map_err(|invalid| match invalid {
+pub(crate) fn read_full_name(text: &str, loc: Vec<&'static str>) -> Result<FullName, FieldFault> {
+    FullName::parse(text).map_err(|invalid| match invalid {
         InvalidName::Empty => FieldFault::string_too_short(loc, 1),
         InvalidName::TooLong => FieldFault::too_many_characters(loc, FULL_NAME_MAX),
         InvalidName::ControlCharacter => FieldFault::value_error(loc, "Value error", "contains a control character"),

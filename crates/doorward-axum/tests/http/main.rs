@@ -1,5 +1,5 @@
 //! The routes, asked as a client asks them, on the memory store. One file a group of routes.
-#![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failures are panics")]
 
 mod admin;
 mod administration;

@@ -9,7 +9,7 @@ use doorward::outbox::OutboxStatistics;
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
 use doorward::testing::{MemoryStore, TestClock};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Auth, EmailAddress, EmailVerification, Origin, Store, TokenPair};
+use doorward::{Auth, EmailAddress, EmailVerification, Origin, TokenPair};
 use doorward_delivery::{
     DeliveryCounts, DeliveryStatistics, Links, Mail, MailTransport, SmtpSettings, Templates, Webhooks, Worker,
 };
@@ -20,7 +20,6 @@ use crate::sink::PATIENCE;
 
 pub(crate) struct World {
     pub(crate) auth: Arc<Auth>,
-    pub(crate) store: Arc<MemoryStore>,
     pub(crate) clock: Arc<TestClock>,
 }
 
@@ -58,11 +57,11 @@ impl World {
             PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(HashParameters::new(8, 1, 1).unwrap()) };
         let secret = SecretKey::new("wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd").unwrap();
         let pool = HashingPool::start(settings).unwrap();
-        let auth = Auth::new(Arc::clone(&store) as Arc<dyn Store>, pool, Keyring::new(secret, Vec::new()))
+        let auth = Auth::new(store, pool, Keyring::new(secret, Vec::new()))
             .with_clock(Arc::clone(&clock) as Arc<dyn doorward::Clock>)
             .danger_without_limits()
             .with_email_verification(EmailVerification::On);
-        Self { auth: Arc::new(finish(auth)), store, clock }
+        Self { auth: Arc::new(finish(auth)), clock }
     }
 
     pub(crate) async fn register(&self, email: &str) -> TokenPair {

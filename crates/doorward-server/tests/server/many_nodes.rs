@@ -175,9 +175,9 @@ fn nodes_go_on_while_a_later_version_changes_the_tables_on_postgresql() {
     // What a migration may do that leaves room for older nodes; their statements are prepared by now.
     for step in [
         "ALTER TABLE users ADD COLUMN nickname TEXT",
-        "ALTER TABLE sessions ADD COLUMN device TEXT DEFAULT 'unknown' NOT NULL",
+        "ALTER TABLE sessions ADD COLUMN of_later TEXT DEFAULT 'unknown' NOT NULL",
         "ALTER TABLE endings ADD COLUMN reason TEXT",
-        "CREATE INDEX sessions_by_device ON sessions (device)",
+        "CREATE INDEX sessions_of_later ON sessions (of_later)",
         "CREATE TABLE later (id BIGINT PRIMARY KEY, user_id BIGINT REFERENCES users (id))",
     ] {
         execute(&site, step);

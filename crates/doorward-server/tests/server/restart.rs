@@ -52,6 +52,12 @@ fn the_command_line_reaches_a_running_server() {
         std::thread::sleep(std::time::Duration::from_millis(400));
     };
     run(&["users", "set-role", "ada@example.com", "admin"]);
+    // The last administrator can't be lost: there must be another.
+    let root = home.run_with_input(
+        &["users", "create", "--email", "root@example.com", "--role", "admin", "--password-stdin"],
+        PASSWORD,
+    );
+    assert_eq!(root.status, Some(0), "{root:?}");
     assert_eq!(client.get("/admin/users", Some(&tokens.access)).status, 200);
     run(&["users", "set-role", "ada@example.com", "user"]);
     assert_eq!(client.get("/admin/users", Some(&tokens.access)).code(), "AUTH_FORBIDDEN");
