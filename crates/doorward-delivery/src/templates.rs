@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use doorward::letter::LetterContent;
-use minijinja::{Environment, UndefinedBehavior, context};
+use minijinja::{Environment, UndefinedBehavior, Value, context};
 
 use crate::links::Links;
 use crate::view::View;
@@ -168,10 +168,16 @@ impl Templates {
     fn part(&self, name: &str, view: &View, subject: &str) -> Result<String, TemplateFault> {
         let fault = |error: minijinja::Error| TemplateFault::new(name, reason(&error));
         let template = self.environment.get_template(name).map_err(fault)?;
+        // Written by us, for minijinja also escapes slashes: a link is to stand in a letter as people know it.
+        let link = if name.ends_with(".html") {
+            Value::from_safe_string(escaped(&view.link))
+        } else {
+            Value::from(&*view.link)
+        };
         template
             .render(context! {
                 subject,
-                service => &*view.service, name => &*view.name, link => &*view.link, code => &*view.code,
+                service => &*view.service, name => &*view.name, link, code => &*view.code,
                 lifetime => &*view.lifetime, code_lifetime => &*view.code_lifetime,
                 new_address => &*view.new_address, left => view.left, at => &*view.at,
             })
@@ -182,6 +188,22 @@ impl Templates {
     pub fn preview(&self, name: &str, links: &Links, service: &str) -> Option<Result<Rendered, TemplateFault>> {
         LetterContent::NAMES.contains(&name).then(|| self.render(name, &View::sample(name, links, service)))
     }
+}
+
+/// Fit for the text and the quoted attributes of HTML.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 fn read(path: &Path) -> Result<String, String> {

@@ -86,6 +86,8 @@ impl Hosts {
             }
         };
         tokio::select! {
+            // Who is told so asks no more, though it is their turn just now.
+            biased;
             () = host.silences.notified() => {}
             () = doubts => {
                 tracing::warn!(event = "database_silent", "the database server does not answer: its connections are given up");

@@ -48,7 +48,7 @@ fn what_makes_no_letter_is_told_at_the_start() {
         ("recovr.txt", "Subject: x\n\n{{ link }}", "no letter has a template of that name"),
         ("recover.txt", "no subject\n\n{{ link }}", "it doesn't begin with a line `Subject: …`"),
         ("recover.txt", "Subject:\n\n{{ link }}", "it doesn't begin with a line `Subject: …`"),
-        ("recover.txt", "Subject: x\n\n{{ lnik }}", "undefined value (line 3)"),
+        ("recover.txt", "Subject: x\n\n{{ lnik }}", "`lnik` is undefined (line 3)"),
         ("recover.txt", "Subject: x\n\nno link", "the link is missing: {{ link }}"),
         ("recover.html", "{% if %}", "syntax error"),
         ("recover.html", "<p>no link</p>", "the link is missing: {{ link }}"),
