@@ -62,10 +62,13 @@ fn test(settings: &Settings, address: &str) -> Result<(), Failure> {
         return Err(Failure::new("mail is log: there is no mail server to try; set mail = smtp and smtp_url"));
     }
     let AccountRules { service_name, .. } = account_rules(settings);
-    let mail = delivery::mail(settings, &service_name, settings.bind)?;
     let now = SystemClock.now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
-    let id = format!("test-{}", now.micros());
-    runtime.block_on(mail.send_test(address.as_str(), &id, now)).map_err(Failure::because)?;
+    runtime.block_on(async {
+        // Made in here: its pool of connections wants a runtime from the start to the end.
+        let mail = delivery::mail(settings, &service_name, settings.bind)?;
+        let id = format!("test-{}", now.micros());
+        mail.send_test(address.as_str(), &id, now).await.map_err(Failure::because)
+    })?;
     print_line("the mail server took the letter")
 }

@@ -178,11 +178,11 @@ fn settings_that_send_mail_nowhere_are_told() {
     for (flags, told) in [
         (&["--mail", "smtp"][..], "smtp_url"),
         (&["--mail", "smtp", "--smtp-url", "smtp://localhost"], "mail_from"),
-        (&["--smtp-url", "smtp://localhost"], "mail is log"),
+        (&["--smtp-url", "smtp://localhost"], "is log, but smtp_url is set"),
         (&["--mail", "pigeon"], "neither log nor smtp"),
         (&["--public-url", "auth.example.com"], "public_url"),
         (&["--email-verification", "maybe"], "none of off, on, required"),
-        (&["--webhook-url", "https://example.com"], "webhook_secret is not set"),
+        (&["--webhook-url", "https://example.com"], "is not set, but webhook_url is"),
         (&["--webhook-secret", "whsec_AAAA"], "webhook_secret"),
         (&["--mail-template-dir", "nowhere"], "mail_template_dir"),
     ] {
