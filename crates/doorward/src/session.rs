@@ -302,17 +302,24 @@ pub fn decide(session: &Session, user_is_active: bool, attempt: &RotationAttempt
 }
 
 fn rotated(session: &Session, attempt: &RotationAttempt) -> Session {
+    // Written out: a clone would copy the token before the last, only to let it go.
     Session {
+        id: session.id,
+        handle: session.handle,
+        user_id: session.user_id,
+        created_at: session.created_at,
+        authenticated_at: session.authenticated_at,
+        device: session.device.clone(),
+        address: attempt.address.or(session.address),
         current: attempt.successor,
         issued_at: attempt.now,
         expires_at: attempt.rules.expiry(session.created_at, attempt.now),
-        address: attempt.address.or(session.address),
         spent: Some(SpentToken {
             hash: session.current,
             at: attempt.now,
             sealed_successor: attempt.sealed_successor.clone(),
         }),
-        ..session.clone()
+        ended: session.ended,
     }
 }
 
