@@ -36,7 +36,7 @@ def install():
 def run(rounds):
     commands = {
         RUST: [binary("rate")],
-        PYTHON: [PEERS / "python/bin/python", BENCH / "peers/argon2.py"],
+        PYTHON: [PEERS / "python/bin/python", BENCH / "peers/hashing.py"],
         NODE: ["node", PEERS / "node/argon2.mjs"],
     }
     processes = {

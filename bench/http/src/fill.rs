@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use doorward::account::Record;
 use doorward::password::PasswordHash;
 use doorward::session::{NewSession, SessionId};
 use doorward::store::Store;
@@ -43,7 +44,9 @@ async fn make(store: &SqliteStore, number: usize) -> Result<String, Failure> {
     let user = NewUser {
         email: EmailAddress::parse(&format!("person{number}@example.com"))?,
         password_hash: PasswordHash::unusable(),
+        full_name: None,
         role: Role::User,
+        tickets: Vec::new(),
         created_at: now,
     };
     let session = NewSession {
@@ -52,7 +55,9 @@ async fn make(store: &SqliteStore, number: usize) -> Result<String, Failure> {
         current: token.hash(),
         created_at: now,
         expires_at: now.plus(Duration::from_secs(7 * 24 * 60 * 60)),
+        device: None,
+        address: None,
     };
-    store.create_user(user, Some(session)).await?;
+    store.create_user(user, Some(session), Record::default()).await?;
     Ok(token.reveal().to_string())
 }
