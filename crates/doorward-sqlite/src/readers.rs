@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use doorward::store::StoreResult;
 use futures_channel::oneshot;
@@ -21,6 +21,10 @@ const KEPT: usize = 16;
 /// How long a read waits at most, for it holds the caller's thread. In a write-ahead log readers wait for
 /// nobody but a recovery.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long a connection is used before it is looked again whether its file is in place: a look costs half as much
+/// as finding a row. What a read could miss meanwhile was never acknowledged by us: who writes looks every time.
+const TRUSTED_FOR: Duration = Duration::from_millis(20);
 
 /// The way to the tables for those who only look.
 #[derive(Debug)]
@@ -72,33 +76,46 @@ impl Readers {
 #[derive(Debug)]
 struct Pool {
     database: Database,
-    idle: Mutex<Option<Vec<OpenedFile>>>,
+    idle: Mutex<Option<Vec<Kept>>>,
+}
+
+/// A connection, and when its file was last seen in its place.
+#[derive(Debug)]
+struct Kept {
+    opened: OpenedFile,
+    seen_in_place: Instant,
 }
 
 impl Pool {
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
-        let opened = self.take()?;
+        let kept = self.take()?;
         // A connection on which something failed is not kept.
-        let found = work(&opened)?;
-        self.put_back(opened);
+        let found = work(&kept.opened)?;
+        self.put_back(kept);
         Ok(found)
     }
 
-    fn take(&self) -> Result<OpenedFile, Fault> {
+    #[expect(clippy::disallowed_methods, reason = "measures how long ago a file was looked at")]
+    fn take(&self) -> Result<Kept, Fault> {
         let kept = self.idle().as_mut().ok_or(Fault::Closed)?.pop();
-        match kept.filter(|opened| opened.is_in_place(&self.database)) {
-            Some(opened) => Ok(opened),
-            None => self.database.connect_for_reading(PATIENCE).map_err(Fault::Reopen),
+        let now = Instant::now();
+        match kept {
+            Some(kept) if now.duration_since(kept.seen_in_place) < TRUSTED_FOR => Ok(kept),
+            Some(Kept { opened, .. }) if opened.is_in_place(&self.database) => Ok(Kept { opened, seen_in_place: now }),
+            _ => {
+                let opened = self.database.connect_for_reading(PATIENCE).map_err(Fault::Reopen)?;
+                Ok(Kept { opened, seen_in_place: now })
+            }
         }
     }
 
-    fn put_back(&self, opened: OpenedFile) {
+    fn put_back(&self, kept: Kept) {
         if let Some(idle) = self.idle().as_mut().filter(|idle| idle.len() < KEPT) {
-            idle.push(opened);
+            idle.push(kept);
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Option<Vec<OpenedFile>>> {
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<Kept>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,57 +17,123 @@ use doorward::ticket;
 use doorward::token::refresh::{SealedSecret, SecretHash, SessionHandle};
 use doorward::user::{CredentialVersion, User, UserId};
 use rusqlite::Row;
+use rusqlite::types::{FromSql, FromSqlResult, ValueRef};
 use uuid::Uuid;
 
 use crate::error::Fault;
 
+/// The columns of a row, taken from left to right as its statement names them. By name each would be looked for
+/// among all the others, in every row.
+struct Columns<'a> {
+    row: &'a Row<'a>,
+    taken: usize,
+}
+
+impl<'a> Columns<'a> {
+    fn of(row: &'a Row<'a>) -> Self {
+        Self { row, taken: 0 }
+    }
+
+    fn take<T: FromSql>(&mut self) -> Result<T, Fault> {
+        self.taken += 1;
+        Ok(self.row.get(self.taken - 1)?)
+    }
+
+    /// As [`take`](Self::take), of what is read where it lies.
+    fn look<T>(&mut self, read: impl FnOnce(ValueRef<'a>) -> FromSqlResult<T>) -> Result<T, Fault> {
+        self.taken += 1;
+        read(self.row.get_ref(self.taken - 1)?).map_err(|_| Fault::Unreadable("type of a column"))
+    }
+
+    fn text(&mut self) -> Result<&'a str, Fault> {
+        self.look(|value| value.as_str())
+    }
+
+    fn text_if_any(&mut self) -> Result<Option<&'a str>, Fault> {
+        self.look(|value| value.as_str_or_null())
+    }
+
+    fn bytes_if_any(&mut self) -> Result<Option<&'a [u8]>, Fault> {
+        self.look(|value| value.as_blob_or_null())
+    }
+
+    fn moment(&mut self) -> Result<Timestamp, Fault> {
+        self.take().map(Timestamp::from_micros)
+    }
+
+    fn moment_if_any(&mut self) -> Result<Option<Timestamp>, Fault> {
+        Ok(self.take::<Option<i64>>()?.map(Timestamp::from_micros))
+    }
+
+    fn user_id(&mut self) -> Result<UserId, Fault> {
+        user_id(self.take()?)
+    }
+
+    fn role(&mut self) -> Result<Role, Fault> {
+        role(self.text()?)
+    }
+}
+
 pub(crate) fn user(row: &Row<'_>) -> Result<User, Fault> {
+    user_in(&mut Columns::of(row))
+}
+
+fn user_in(columns: &mut Columns<'_>) -> Result<User, Fault> {
     Ok(User {
-        id: user_id(row.get("id")?)?,
-        email: EmailAddress::from_stored(row.get("email")?, row.get("email_key")?),
-        full_name: row.get("full_name")?,
-        role: role(row)?,
-        is_active: row.get("is_active")?,
-        email_verified_at: row.get::<_, Option<i64>>("email_verified_at")?.map(Timestamp::from_micros),
-        created_at: Timestamp::from_micros(row.get("created_at")?),
+        id: columns.user_id()?,
+        email: EmailAddress::from_stored(columns.take()?, columns.take()?),
+        full_name: columns.take()?,
+        role: columns.role()?,
+        is_active: columns.take()?,
+        email_verified_at: columns.moment_if_any()?,
+        created_at: columns.moment()?,
     })
 }
 
 pub(crate) fn account(row: &Row<'_>) -> Result<Account, Fault> {
-    let second_factor: Option<String> = row.get("second_factor")?;
-    let second_factor =
-        second_factor.map(|text| SecondFactor::from_stored(&text).ok_or(Fault::Unreadable("second factor")));
-    let tickets: Option<String> = row.get("tickets")?;
+    let columns = &mut Columns::of(row);
+    let second_factor = |text: &str| SecondFactor::from_stored(text).ok_or(Fault::Unreadable("second factor"));
     Ok(Account {
-        user: user(row)?,
-        password_hash: PasswordHash::from_stored(row.get::<_, String>("password_hash")?),
-        version: CredentialVersion(row.get("credential_version")?),
-        must_change_password: row.get("must_change_password")?,
-        second_factor: second_factor.transpose()?,
-        tickets: ticket::from_stored(tickets.as_deref()).ok_or(Fault::Unreadable("tickets"))?,
-        revision: Revision(row.get("revision")?),
+        user: user_in(columns)?,
+        password_hash: PasswordHash::from_stored(columns.take::<String>()?),
+        version: CredentialVersion(columns.take()?),
+        must_change_password: columns.take()?,
+        second_factor: columns.text_if_any()?.map(second_factor).transpose()?,
+        tickets: ticket::from_stored(columns.text_if_any()?).ok_or(Fault::Unreadable("tickets"))?,
+        revision: Revision(columns.take()?),
     })
 }
 
 pub(crate) fn session(row: &Row<'_>) -> Result<Session, Fault> {
+    session_in(&mut Columns::of(row))
+}
+
+/// A session, and of its user the role and whether the account is active.
+pub(crate) fn session_for_rotation(row: &Row<'_>) -> Result<(Session, Role, bool), Fault> {
+    let columns = &mut Columns::of(row);
+    Ok((session_in(columns)?, columns.role()?, columns.take()?))
+}
+
+fn session_in(columns: &mut Columns<'_>) -> Result<Session, Fault> {
     Ok(Session {
-        id: session_id(row.get("id")?),
-        handle: SessionHandle::from_bytes(row.get("handle")?),
-        user_id: user_id(row.get("user_id")?)?,
-        created_at: Timestamp::from_micros(row.get("created_at")?),
-        authenticated_at: Timestamp::from_micros(row.get("authenticated_at")?),
-        device: row.get("device")?,
-        address: address(row)?,
-        current: SecretHash::from_bytes(row.get("current_hash")?),
-        issued_at: Timestamp::from_micros(row.get("issued_at")?),
-        expires_at: Timestamp::from_micros(row.get("expires_at")?),
-        spent: spent(row)?,
-        ended: ended(row)?,
+        handle: SessionHandle::from_bytes(columns.take()?),
+        id: session_id(columns.take()?),
+        user_id: columns.user_id()?,
+        created_at: columns.moment()?,
+        authenticated_at: columns.moment()?,
+        device: columns.take()?,
+        address: columns.bytes_if_any()?.map(address).transpose()?,
+        current: SecretHash::from_bytes(columns.take()?),
+        issued_at: columns.moment()?,
+        expires_at: columns.moment()?,
+        spent: spent(columns.take()?, columns.moment_if_any()?, columns.take()?),
+        ended: ended(columns.moment_if_any()?, columns.text_if_any()?)?,
     })
 }
 
 pub(crate) fn ended_session(row: &Row<'_>) -> Result<(SessionId, UserId), Fault> {
-    Ok((session_id(row.get("id")?), user_id(row.get("user_id")?)?))
+    let columns = &mut Columns::of(row);
+    Ok((session_id(columns.take()?), columns.user_id()?))
 }
 
 pub(crate) fn session_id(bytes: [u8; 16]) -> SessionId {
@@ -75,84 +141,90 @@ pub(crate) fn session_id(bytes: [u8; 16]) -> SessionId {
 }
 
 pub(crate) fn ending(row: &Row<'_>) -> Result<Ending, Fault> {
-    let kind: String = row.get("kind")?;
-    let user_id = || user_id(row.get("user_id")?);
-    let what = match kind.as_str() {
-        "session" => EndingKind::Session(session_id(row.get("session_id")?)),
-        "deactivated" => EndingKind::Deactivated(user_id()?),
-        "reactivated" => EndingKind::Reactivated(user_id()?),
-        "role_changed" => EndingKind::RoleChanged(user_id()?, role(row)?),
+    let columns = &mut Columns::of(row);
+    let (position, at) = (EndingPosition(columns.take()?), columns.moment()?);
+    let kind = columns.text()?;
+    let (session, user, new_role) =
+        (columns.take::<Option<_>>()?, columns.take::<Option<_>>()?, columns.text_if_any()?);
+    let what = match (kind, session, user, new_role) {
+        ("session", Some(id), None, None) => EndingKind::Session(session_id(id)),
+        ("deactivated", None, Some(id), None) => EndingKind::Deactivated(user_id(id)?),
+        ("reactivated", None, Some(id), None) => EndingKind::Reactivated(user_id(id)?),
+        ("role_changed", None, Some(id), Some(text)) => EndingKind::RoleChanged(user_id(id)?, role(text)?),
         _ => return Err(Fault::Unreadable("kind of an ending")),
     };
-    Ok(Ending { position: EndingPosition(row.get("position")?), at: Timestamp::from_micros(row.get("at")?), what })
+    Ok(Ending { position, at, what })
 }
 
 pub(crate) fn event(row: &Row<'_>) -> Result<Event, Fault> {
-    let kind: String = row.get("kind")?;
-    let actor_id = row.get::<_, Option<i64>>("actor_id")?.map(user_id).transpose()?;
-    let actor = match (row.get::<_, String>("actor")?.as_str(), actor_id) {
-        ("anonymous", None) => Actor::Anonymous,
-        ("operator", None) => Actor::Operator,
-        ("user", Some(id)) => Actor::User(id),
-        _ => return Err(Fault::Unreadable("actor of an event")),
-    };
-    let cause =
-        Cause { actor, address: address(row)?, user_agent: row.get("user_agent")?, request_id: row.get("request_id")? };
-    let what = NewEvent {
-        at: Timestamp::from_micros(row.get("at")?),
-        kind: EventKind::from_name(&kind).ok_or(Fault::Unreadable("kind of an event"))?,
-        session: row.get::<_, Option<[u8; 16]>>("session_id")?.map(session_id),
-        cause,
-        details: details(row)?,
-    };
-    let user_id = row.get::<_, Option<i64>>("user_id")?.map(user_id).transpose()?;
-    Ok(Event { position: EventPosition(row.get("position")?), user_id, what })
-}
-
-pub(crate) fn message(row: &Row<'_>) -> Result<Message, Fault> {
-    let kind: String = row.get("kind")?;
-    Ok(Message {
-        id: Uuid::from_bytes(row.get("id")?),
-        kind: MessageKind::from_name(&kind).ok_or(Fault::Unreadable("kind of a message"))?,
-        user_id: row.get::<_, Option<i64>>("user_id")?.map(user_id).transpose()?,
-        sealed: row.get("sealed")?,
-        created_at: Timestamp::from_micros(row.get("created_at")?),
-        attempts: row.get("attempts")?,
+    let columns = &mut Columns::of(row);
+    Ok(Event {
+        position: EventPosition(columns.take()?),
+        what: NewEvent {
+            at: columns.moment()?,
+            kind: EventKind::from_name(columns.text()?).ok_or(Fault::Unreadable("kind of an event"))?,
+            session: columns.take::<Option<_>>()?.map(session_id),
+            cause: Cause {
+                actor: actor(columns.text()?, columns.take()?)?,
+                address: columns.bytes_if_any()?.map(address).transpose()?,
+                user_agent: columns.take()?,
+                request_id: columns.take()?,
+            },
+            details: columns.text_if_any()?.map_or(Ok(Details::new()), details)?,
+        },
+        user_id: columns.take::<Option<_>>()?.map(user_id).transpose()?,
     })
 }
 
-pub(crate) fn role(row: &Row<'_>) -> Result<Role, Fault> {
-    row.get::<_, String>("role")?.parse().map_err(|_| Fault::Unreadable("role"))
+pub(crate) fn message(row: &Row<'_>) -> Result<Message, Fault> {
+    let columns = &mut Columns::of(row);
+    Ok(Message {
+        id: Uuid::from_bytes(columns.take()?),
+        kind: MessageKind::from_name(columns.text()?).ok_or(Fault::Unreadable("kind of a message"))?,
+        user_id: columns.take::<Option<_>>()?.map(user_id).transpose()?,
+        created_at: columns.moment()?,
+        attempts: columns.take()?,
+        sealed: columns.take()?,
+    })
 }
 
-fn details(row: &Row<'_>) -> Result<Details, Fault> {
-    let Some(text) = row.get::<_, Option<String>>("details")? else { return Ok(Details::new()) };
-    serde_json::from_str(&text).map_err(|_| Fault::Unreadable("details of an event"))
+fn role(name: &str) -> Result<Role, Fault> {
+    name.parse().map_err(|_| Fault::Unreadable("role"))
 }
 
-fn address(row: &Row<'_>) -> Result<Option<IpAddr>, Fault> {
-    let Some(bytes) = row.get::<_, Option<Vec<u8>>>("address")? else { return Ok(None) };
-    let of_four = || <[u8; 4]>::try_from(&*bytes).ok().map(IpAddr::from);
-    let of_sixteen = || <[u8; 16]>::try_from(&*bytes).ok().map(IpAddr::from);
-    of_four().or_else(of_sixteen).map(Some).ok_or(Fault::Unreadable("address"))
+fn actor(kind: &str, id: Option<i64>) -> Result<Actor, Fault> {
+    match (kind, id) {
+        ("anonymous", None) => Ok(Actor::Anonymous),
+        ("operator", None) => Ok(Actor::Operator),
+        ("user", Some(id)) => Ok(Actor::User(user_id(id)?)),
+        _ => Err(Fault::Unreadable("actor of an event")),
+    }
+}
+
+fn details(text: &str) -> Result<Details, Fault> {
+    serde_json::from_str(text).map_err(|_| Fault::Unreadable("details of an event"))
+}
+
+fn address(bytes: &[u8]) -> Result<IpAddr, Fault> {
+    let of_four = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    let of_sixteen = || <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from);
+    of_four().or_else(of_sixteen).ok_or(Fault::Unreadable("address"))
 }
 
 fn user_id(value: i64) -> Result<UserId, Fault> {
     UserId::new(value).ok_or(Fault::Unreadable("user id"))
 }
 
-fn spent(row: &Row<'_>) -> Result<Option<SpentToken>, Fault> {
-    let Some(hash) = row.get::<_, Option<[u8; 32]>>("spent_hash")? else { return Ok(None) };
-    Ok(Some(SpentToken {
-        hash: SecretHash::from_bytes(hash),
-        at: Timestamp::from_micros(row.get("spent_at")?),
-        sealed_successor: row.get::<_, Option<[u8; 64]>>("sealed_successor")?.map(SealedSecret::from_bytes),
-    }))
+fn spent(hash: Option<[u8; 32]>, at: Option<Timestamp>, sealed_successor: Option<[u8; 64]>) -> Option<SpentToken> {
+    Some(SpentToken {
+        hash: SecretHash::from_bytes(hash?),
+        at: at?,
+        sealed_successor: sealed_successor.map(SealedSecret::from_bytes),
+    })
 }
 
-fn ended(row: &Row<'_>) -> Result<Option<Ended>, Fault> {
-    let Some(at) = row.get("ended_at")? else { return Ok(None) };
-    let reason: String = row.get("ended_reason")?;
-    let reason = EndReason::from_name(&reason).ok_or(Fault::Unreadable("reason of a session's end"))?;
-    Ok(Some(Ended { at: Timestamp::from_micros(at), reason }))
+fn ended(at: Option<Timestamp>, reason: Option<&str>) -> Result<Option<Ended>, Fault> {
+    let Some(at) = at else { return Ok(None) };
+    let reason = reason.and_then(EndReason::from_name).ok_or(Fault::Unreadable("reason of a session's end"))?;
+    Ok(Some(Ended { at, reason }))
 }

@@ -7,7 +7,7 @@ use doorward::session::{Decision, EndReason, NewSession, RotationAttempt, Sessio
 use doorward::store::{Rotation, SESSIONS_AT_ONCE, SessionOpening, VerifiedLogin};
 use doorward::token::refresh::{SealedSecret, SessionHandle};
 use doorward::user::UserId;
-use rusqlite::{Connection, Params, Row, named_params, params};
+use rusqlite::{Connection, Params, named_params, params};
 
 use crate::error::Fault;
 use crate::{accounts, endings, events, rows, users};
@@ -21,19 +21,20 @@ const INSERT: &str = "
 
 /// The session with what is to be known of its user, in one statement: refreshing is what is done most.
 const FIND_FOR_ROTATION: &str = "
-    SELECT handle, sessions.id, user_id, sessions.created_at, coalesce(authenticated_at, sessions.created_at) AS authenticated_at,
+    SELECT handle, sessions.id, user_id, sessions.created_at,
+           coalesce(authenticated_at, sessions.created_at),
            device, address, current_hash, issued_at, expires_at, spent_hash, spent_at, sealed_successor,
            ended_at, ended_reason, role, is_active
     FROM sessions JOIN users ON users.id = user_id WHERE handle = ?1";
 
 const FIND_OF_USER: &str = "
-    SELECT handle, id, user_id, created_at, coalesce(authenticated_at, created_at) AS authenticated_at,
+    SELECT handle, id, user_id, created_at, coalesce(authenticated_at, created_at),
            device, address, current_hash, issued_at, expires_at, spent_hash, spent_at, sealed_successor,
            ended_at, ended_reason
     FROM sessions WHERE user_id = ?1 AND id = ?2";
 
 const LIST: &str = "
-    SELECT handle, id, user_id, created_at, coalesce(authenticated_at, created_at) AS authenticated_at,
+    SELECT handle, id, user_id, created_at, coalesce(authenticated_at, created_at),
            device, address, current_hash, issued_at, expires_at, spent_hash, spent_at, sealed_successor,
            ended_at, ended_reason
     FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2
@@ -114,8 +115,8 @@ pub(crate) fn open(
 
 pub(crate) fn rotate(connection: &Connection, attempt: &RotationAttempt) -> Result<Rotation, Fault> {
     let mut statement = connection.prepare_cached(FIND_FOR_ROTATION)?;
-    let read = |row: &Row<'_>| Ok::<_, Fault>((rows::session(row)?, rows::role(row)?, row.get("is_active")?));
-    let found = statement.query_and_then([attempt.handle.as_bytes()], read)?.next().transpose()?;
+    let found =
+        statement.query_and_then([attempt.handle.as_bytes()], rows::session_for_rotation)?.next().transpose()?;
     let Some((session, role, user_is_active)) = found else { return Ok(Rotation::Invalid) };
     let (id, user_id) = (session.id, session.user_id);
     match decide(&session, user_is_active, attempt) {

@@ -217,7 +217,7 @@ mod tests {
         let count = writer.write(|connection| {
             Ok(connection.query_row("SELECT count(*) FROM schema_migrations", [], |row| row.get::<_, i64>(0))?)
         });
-        assert_eq!(block_on(count).unwrap(), 4);
+        assert_eq!(block_on(count).unwrap(), 5);
     }
 
     #[test]

@@ -89,6 +89,11 @@ fn a_full_disk_loses_nothing_and_purging_helps() {
     assert!(matches!(present(&store, &successor, week_later).0, Rotation::Rotated { .. }));
 }
 
+/// Whether their file is still there, readers look every 20 ms; who writes looks every time.
+fn wait_until_readers_look_again() {
+    std::thread::sleep(std::time::Duration::from_millis(25));
+}
+
 #[test]
 fn a_database_moved_away_is_unavailable_until_it_is_back() {
     let folder = Folder::new();
@@ -96,6 +101,7 @@ fn a_database_moved_away_is_unavailable_until_it_is_back() {
     let (ada, token) = register(&store, "ada");
     let elsewhere = folder.path().with_extension("elsewhere");
     fs::rename(folder.path(), &elsewhere).unwrap();
+    wait_until_readers_look_again();
     assert!(is_unavailable(&block_on(store.create_user(new_user("bob"), None, no_record()))));
     assert!(is_unavailable(&block_on(store.find_user(ada.id))));
     assert!(is_unavailable(&block_on(store.list_users(ALL_USERS))));
@@ -119,6 +125,7 @@ fn a_database_put_in_the_place_of_the_open_one_is_used() {
     fs::remove_file(folder.path().with_extension("db-wal")).unwrap();
     fs::remove_file(folder.path().with_extension("db-shm")).unwrap();
     fs::rename(other.path(), folder.path()).unwrap();
+    wait_until_readers_look_again();
     assert!(block_on(store.find_account_by_email(&address("ada"))).unwrap().is_none());
     register(&store, "bob");
     assert!(block_on(store.find_account_by_email(&address("restored"))).unwrap().is_some());
