@@ -1,10 +1,13 @@
 //! Logs: on standard error, as text or as a JSON object a line, and panics among them.
 
+mod json_lines;
+
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
 
+use self::json_lines::{JsonLines, JsonMembers};
 use crate::failure::Failure;
 use crate::settings::{LogFormat, Settings};
 
@@ -23,7 +26,7 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
         LogFormat::Auto => !is_terminal,
     };
     let started =
-        if as_json { builder.json().flatten_event(true).with_span_list(false).try_init() } else { builder.try_init() };
+        if as_json { builder.event_format(JsonLines).fmt_fields(JsonMembers).try_init() } else { builder.try_init() };
     started.map_err(Failure::because)?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
