@@ -109,6 +109,15 @@ const FORGET_PERSON: Statement = Statement {
     types: &[Type::INT8],
 };
 
+/// Of events about others, where the person was. The terms are those of the index over them.
+const FORGET_ACTOR: Statement = Statement {
+    sql: "
+    UPDATE events SET address = NULL, user_agent = NULL, request_id = NULL
+    WHERE actor_id = $1 AND actor_id IS NOT NULL AND actor_id IS DISTINCT FROM user_id
+      AND num_nonnulls(address, user_agent, request_id) > 0",
+    types: &[Type::INT8],
+};
+
 const ERASE: Statement = Statement {
     sql: "
     WITH gone AS (
@@ -128,8 +137,19 @@ const ERASE: Statement = Statement {
 };
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[Statement] =
-    &[FIND, FIND_BY_EMAIL, CLAIM, WRITE, REAUTHENTICATE, END, LOCK_SESSIONS, FORGET_MESSAGES, FORGET_PERSON, ERASE];
+pub(crate) const STATEMENTS: &[Statement] = &[
+    FIND,
+    FIND_BY_EMAIL,
+    CLAIM,
+    WRITE,
+    REAUTHENTICATE,
+    END,
+    LOCK_SESSIONS,
+    FORGET_MESSAGES,
+    FORGET_PERSON,
+    FORGET_ACTOR,
+    ERASE,
+];
 
 pub(crate) async fn find(connection: Connection, id: UserId) -> Result<Option<Account>, Fault> {
     connection.query_opt(&FIND, &[&id.value()]).await?.as_ref().map(rows::account).transpose()
@@ -174,6 +194,7 @@ pub(crate) async fn erase(connection: Connection, erasure: &Erasure) -> Result<A
         Step::new(&FORGET_MESSAGES, own),
         Step::new(&RECORD, record.and(&own)),
         Step::new(&FORGET_PERSON, own),
+        Step::new(&FORGET_ACTOR, own),
         Step::new(&ERASE, last),
     ];
     in_transaction(&connection, &steps).await.map_or_else(outcome, |_| Ok(Amended::Done))

@@ -47,7 +47,7 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
@@ -63,6 +63,11 @@ const MIGRATIONS: [Migration; 4] = [
         version: 6,
         name: "accounts_events_outbox",
         sql: include_str!("../migrations/0006_accounts_events_outbox.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "events_about_others",
+        sql: include_str!("../migrations/0007_events_about_others.sql"),
     },
 ];
 
@@ -217,6 +222,7 @@ mod tests {
             ("0002_endings_by_subject", "056d3b6970ddb7d8626212caf36ab9914b6d6265f060b509283f79afb130d008"),
             ("0005_rate_limits", "15e07f49f00e9a6fe996b5c3a010538d047432a01a95fd5c153ab8e8daf9e45e"),
             ("0006_accounts_events_outbox", "d7ec22224c91f2f79af5759fa63a5af4db59f4b6c060ddc2a8e28b8c1855ac2c"),
+            ("0007_events_about_others", "1dfcc553544b76a30450653e4ddcea589e9df65b20cb95d259f0f21f49c657ed"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }

@@ -23,7 +23,7 @@ const INSERT: &str = "
 macro_rules! list {
     ($found_by:literal) => {
         concat!(
-            "SELECT position, at, kind, user_id, session_id, actor, actor_id, address, user_agent, request_id, details
+            "SELECT position, at, kind, session_id, actor, actor_id, address, user_agent, request_id, details, user_id
              FROM events
              WHERE ",
             $found_by,
@@ -43,8 +43,13 @@ const LIST_OF_KIND: &str = list!("kind = :kind AND position < :before");
 const FORGET_PERSON: &str = "
     UPDATE events SET address = NULL, user_agent = NULL, request_id = NULL, details = NULL WHERE user_id = ?1";
 
+/// Of events about others, where the person was. The terms are those of the index over them.
+const FORGET_ACTOR: &str = "
+    UPDATE events SET address = NULL, user_agent = NULL, request_id = NULL
+    WHERE actor_id = ?1 AND actor_id IS NOT NULL AND actor_id IS NOT user_id";
+
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[INSERT, LIST, LIST_OF_USER, LIST_OF_KIND, FORGET_PERSON];
+pub(crate) const STATEMENTS: &[&str] = &[INSERT, LIST, LIST_OF_USER, LIST_OF_KIND, FORGET_PERSON, FORGET_ACTOR];
 
 /// Writes the record of what was done to `user` in `session`, in the transaction of what it is about.
 pub(crate) fn write(
@@ -102,6 +107,7 @@ pub(crate) fn list(connection: &Connection, query: &EventQuery) -> Result<Vec<Ev
 /// Takes from a person's events what tells of the person.
 pub(crate) fn forget_person(connection: &Connection, user: UserId) -> Result<(), Fault> {
     connection.prepare_cached(FORGET_PERSON)?.execute([user.value()])?;
+    connection.prepare_cached(FORGET_ACTOR)?.execute([user.value()])?;
     Ok(())
 }
 

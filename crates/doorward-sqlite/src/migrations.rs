@@ -45,7 +45,7 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
@@ -61,6 +61,11 @@ const MIGRATIONS: [Migration; 4] = [
         version: 6,
         name: "accounts_events_outbox",
         sql: include_str!("../migrations/0006_accounts_events_outbox.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "events_about_others",
+        sql: include_str!("../migrations/0007_events_about_others.sql"),
     },
 ];
 
@@ -93,12 +98,12 @@ pub fn pending_migrations(path: &Path) -> Result<Vec<Migration>, OpenError> {
 }
 
 /// Brings the database at `path` up to date, making the file (mode 0600) if there is none; says what was
-/// applied. Safe to call from several processes at once: each migration is applied by one of them.
+/// applied: everything that was lacking, in one transaction. Safe to call from several processes at once: each migration
+/// is applied by one of them.
 ///
 /// # Errors
 ///
-/// [`OpenError`] as for [`pending_migrations`], or when the file can't be made or written to. Migrations
-/// applied before the failing one stay.
+/// [`OpenError`] as for [`pending_migrations`], or when the file can't be made or written to. Nothing was applied then.
 pub fn migrate(path: &Path) -> Result<Vec<Migration>, OpenError> {
     let migrate = || Ok(connect_migrated(&Database::new(path, SqliteOptions::default())?)?.1);
     migrate().map_err(OpenError::at(path))
@@ -110,11 +115,8 @@ pub(crate) fn connect_migrated(database: &Database) -> Result<(OpenedFile, Vec<M
     // Looked at before it is opened for writing, which would turn another program's file to a new mode.
     look(database)?;
     let opened = database.connect_for_writing()?;
-    let mut applied = Vec::new();
     // Asked first without a lock: at nearly every start there is nothing to do.
-    while !pending(&opened)?.is_empty() {
-        applied.extend(apply_next(&opened)?);
-    }
+    let applied = if pending(&opened)?.is_empty() { Vec::new() } else { apply_lacking(&opened)? };
     Ok((opened, applied))
 }
 
@@ -128,8 +130,8 @@ pub(crate) fn connect_current(database: &Database) -> Result<OpenedFile, OpenErr
 
 /// Brings a database up to date that a copy may have been begun into.
 pub(crate) fn bring_up_to_date(connection: &Connection) -> Result<(), OpenErrorReason> {
-    while !lacking(connection)?.is_empty() {
-        apply_next(connection)?;
+    if !lacking(connection)?.is_empty() {
+        apply_lacking(connection)?;
     }
     Ok(())
 }
@@ -147,21 +149,21 @@ fn look(database: &Database) -> Result<Vec<Migration>, OpenErrorReason> {
     pending(&*database.connect_for_reading(database.options.busy_timeout)?)
 }
 
-fn apply_next(connection: &Connection) -> Result<Option<Migration>, OpenErrorReason> {
+fn apply_lacking(connection: &Connection) -> Result<Vec<Migration>, OpenErrorReason> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let applied = apply_next_in_transaction(connection);
+    let applied = apply_in_transaction(connection);
     if applied.is_err() && !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
     }
     applied
 }
 
-fn apply_next_in_transaction(connection: &Connection) -> Result<Option<Migration>, OpenErrorReason> {
+fn apply_in_transaction(connection: &Connection) -> Result<Vec<Migration>, OpenErrorReason> {
     // Asked again under the lock: another process may have been faster.
-    let next = lacking(connection)?.first().copied();
-    if let Some(migration) = next {
-        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        connection.execute_batch(CREATE_HISTORY)?;
+    let lacking = lacking(connection)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.execute_batch(CREATE_HISTORY)?;
+    for migration in &lacking {
         connection.execute_batch(migration.sql)?;
         connection.execute(
             "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
@@ -169,7 +171,7 @@ fn apply_next_in_transaction(connection: &Connection) -> Result<Option<Migration
         )?;
     }
     connection.execute_batch("COMMIT")?;
-    Ok(next)
+    Ok(lacking)
 }
 
 /// What a database lacks that anybody may use: one that a copy was begun into and not finished is refused.
@@ -239,6 +241,7 @@ mod tests {
             ("0002_endings_by_subject", "aefdc2d9f7e28af6808eef14b8b9c440c6afb600d9eec3a18dc46af0db6051b9"),
             ("0005_rate_limits", "72384549f7f8b16ecb06e8ce78d7859260601bed7007a1783b3770d74a976c54"),
             ("0006_accounts_events_outbox", "182d0975b908c87d3d75e7ede81e5ddf1d7a8e5681a136e9ff62c046b5c6a48a"),
+            ("0007_events_about_others", "608a5781d31bb99c292096d2f20b24dd699de679323f57f1f85f72791194f289"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }

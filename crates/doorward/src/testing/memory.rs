@@ -187,9 +187,13 @@ impl State {
         self.accounts.remove(&id);
         self.outbox.retain(|waiting| waiting.message.user_id != Some(id));
         self.write(Some(id), None, erasure.record);
-        for event in self.events.iter_mut().filter(|event| event.user_id == Some(id)) {
-            event.what.details.clear();
-            event.what.cause = Cause { actor: event.what.cause.actor, ..Cause::default() };
+        for Event { user_id, what, .. } in &mut self.events {
+            if *user_id == Some(id) {
+                what.details.clear();
+            }
+            if *user_id == Some(id) || what.cause.actor.user_id() == Some(id) {
+                what.cause = Cause { actor: what.cause.actor, ..Cause::default() };
+            }
         }
         self.record_ending(EndingKind::Deactivated(id), erasure.now);
         Amended::Done

@@ -20,6 +20,8 @@ mod memory;
 pub mod races;
 #[doc(hidden)]
 pub mod records;
+#[doc(hidden)]
+pub mod rotating;
 
 pub use authenticator::Authenticator;
 pub use clock::TestClock;
