@@ -309,6 +309,7 @@ impl From<SecondFactorError> for ApiError {
         let forbidden = |code, detail| Self::new(StatusCode::FORBIDDEN, code, detail);
         match error {
             SecondFactorError::NotRecent => Self::reauthentication_required(),
+            SecondFactorError::EmailNotVerified => Self::email_not_verified(),
             SecondFactorError::AlreadyEnabled => {
                 conflict("AUTH_SECOND_FACTOR_ENABLED", "A second factor is enabled already")
             }

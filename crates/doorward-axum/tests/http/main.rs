@@ -8,6 +8,7 @@ mod bodies;
 mod embedding;
 mod events;
 mod headers;
+mod kinds;
 mod limits;
 mod login;
 mod mail;

@@ -254,6 +254,20 @@ async fn guesses_are_counted_before_they_are_looked_at_and_only_both_factors_for
     app.first_step("ada@example.com").await.refused(429, "RATE_LIMITED", "Too many requests");
 }
 
+/// Or a stranger who registers her address would keep its owner out, also after a recovery.
+#[tokio::test]
+async fn an_address_that_nobody_has_proven_gets_no_second_factor() {
+    let app = TestApp::verifying(doorward::EmailVerification::On);
+    let stranger = app.register("ada@example.com").await;
+    let answer = app.bearer(Method::POST, "/auth/totp", Some(&stranger.access)).await;
+    answer.is((403, "AUTH_EMAIL_NOT_VERIFIED", "Email address not verified"));
+    let letter = app.letters().await.remove(0);
+    let code = letter.content.ticket().unwrap().1.code.clone();
+    let proof = json!({"email": "ada@example.com", "code": code});
+    assert_eq!(app.post_as(&stranger.access, "/auth/email/verify", proof).await.status, StatusCode::NO_CONTENT);
+    app.enrol(&stranger.access).await;
+}
+
 #[tokio::test]
 async fn who_knows_the_password_only_becomes_familiar_nowhere() {
     let app = TestApp::limited(&doorward_axum::RouterOptions::default());

@@ -22,6 +22,7 @@ use crate::reauthenticate::RecentError;
 use crate::sealing::Label;
 use crate::session::EndReason;
 use crate::user::UserId;
+use crate::verify_email::EmailVerification;
 
 /// Sets an enrolment apart from everything else that is sealed.
 const ENROLMENT_LABEL: Label = Label("doorward totp enrolment v1");
@@ -52,6 +53,9 @@ pub enum SecondFactorError {
     /// The last proof of identity in this session is too long ago.
     #[error("a recent proof of identity is required")]
     NotRecent,
+    /// The address is to be proven first: who registers a stranger's address must not keep its owner out for good.
+    #[error("the email address is not verified")]
+    EmailNotVerified,
     /// There is one already: to get another, disable it first.
     #[error("a second factor is enabled already")]
     AlreadyEnabled,
@@ -127,7 +131,8 @@ impl Auth {
     }
 
     /// Begins to enable the second factor: a fresh secret for the person's authenticator. The only time it is shown.
-    /// Asks for a [recent](Self::require_recent) proof of identity.
+    /// Asks for a [recent](Self::require_recent) proof of identity and, where addresses are to be verified at all, for a
+    /// verified one.
     ///
     /// # Errors
     ///
@@ -138,6 +143,10 @@ impl Auth {
         let account = self.account_of(identity).await?;
         if account.second_factor.is_some() {
             return Err(SecondFactorError::AlreadyEnabled);
+        }
+        let asks_for_proof = self.account_rules.email_verification != EmailVerification::Off;
+        if asks_for_proof && account.user.email_verified_at.is_none() {
+            return Err(SecondFactorError::EmailNotVerified);
         }
         let secret = TotpSecret::generate().map_err(Fault::from)?;
         let numbers = [account.user.id.value(), account.version.0, now.plus(ENROLMENT_LIFETIME).micros()];
