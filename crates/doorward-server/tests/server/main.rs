@@ -29,6 +29,7 @@ mod second_factor;
 mod secrets;
 mod serving;
 mod settings;
+mod story;
 mod tls;
 mod token;
 mod users;

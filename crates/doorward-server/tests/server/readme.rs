@@ -5,17 +5,17 @@ use std::process::{Command, Stdio};
 use crate::application::Home;
 
 /// A command and what the README says that it prints, `…` standing for anything.
-struct Step {
-    command: String,
+pub(crate) struct Step {
+    pub(crate) command: String,
     expected: String,
 }
 
-/// The commands of the block after that mark.
-fn steps(page: &str, mark: &str) -> Vec<Step> {
-    let block = page.split(&format!("<!-- tested: {mark} -->")).nth(1).unwrap();
-    let block = block.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
+/// The commands of the blocks after that mark, in one row.
+pub(crate) fn steps(page: &str, mark: &str) -> Vec<Step> {
+    let mark = format!("<!-- tested: {mark} -->");
+    let blocks = page.split(&mark).skip(1).map(|block| block.split("```console\n").nth(1).unwrap());
     let mut steps: Vec<Step> = Vec::new();
-    for line in block.lines() {
+    for line in blocks.flat_map(|block| block.split("```").next().unwrap().lines()) {
         match (line.strip_prefix("$ "), steps.last_mut()) {
             (Some(command), _) => steps.push(Step { command: command.to_owned(), expected: String::new() }),
             (None, Some(step)) if step.command.ends_with('\\') => {
@@ -54,7 +54,7 @@ fn accounts_come_over_as_the_guide_says() {
     type_all(&home, &steps, &[]);
 }
 
-fn type_all(home: &Home, steps: &[Step], replacements: &[(&str, &str)]) {
+pub(crate) fn type_all(home: &Home, steps: &[Step], replacements: &[(&str, &str)]) {
     let mark = "--- end of step ---";
     let mut script = format!("set -u\ndoorward() {{ {} \"$@\"; }}\n", env!("CARGO_BIN_EXE_doorward"));
     for step in steps {
