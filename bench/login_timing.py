@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Can refused logins be told apart by time? Asks a real server and writes docs/reports/login-timing.md.
+"""Can accounts be told apart by time? Asks a real server and writes docs/reports/login-timing.md.
 
-Three kinds of refused login take turns, in random order, on one connection each: an address that nobody
-has, a wrong password, and a wrong password of a deactivated account. Reported are the medians, their
-distance, and the two-sided Mann-Whitney test of each pair.
+Three kinds of address take turns, in random order, on one connection: one that nobody has, one that somebody has, and
+that of a deactivated account. Each is asked with a wrong password for a login, and to recover the account. Reported are
+the medians, their distance, and the two-sided Mann-Whitney test of each pair.
 """
 
 import argparse
@@ -56,8 +56,11 @@ class Client:
         text = response.read()
         return response.status, text
 
-    def login(self, email, password):
-        return self.ask("POST", "/auth/login", {"email": email, "password": password})
+    def login(self, email):
+        return self.ask("POST", "/auth/login", {"email": email, "password": "wrong password"})
+
+    def recover(self, email):
+        return self.ask("POST", "/auth/recovery", {"email": email})
 
 
 def mann_whitney(first, second):
@@ -87,35 +90,32 @@ def main():
     samples = parser.parse_args().samples
     subprocess.run(["cargo", "build", "--release", "--quiet", "--bin", "doorward"], cwd=ROOT, check=True)
     binary = ROOT / "target/release/doorward"
-    report(samples, run(binary, [], samples), run(binary, CHEAP, samples * 10))
+    report(samples, run(binary, [], samples, Client.login), run(binary, CHEAP, samples * 10, Client.login),
+           run(binary, CHEAP, samples * 10, Client.recover))
 
 
-def run(binary, arguments, samples):
+def run(binary, arguments, samples, question):
     with tempfile.TemporaryDirectory() as folder:
         process, address = start(binary, folder, arguments)
         try:
-            return measure(binary, folder, address, samples)
+            return measure(binary, folder, address, samples, question)
         finally:
             process.terminate()
             process.wait()
 
 
-def measure(binary, folder, address, samples):
+def measure(binary, folder, address, samples, question):
     client = Client(address)
     for name in ["known", "off"]:
         status, _ = client.ask("POST", "/auth/register", {"email": f"{name}@example.com", "password": PASSWORD})
         assert status == 201
     subprocess.run([binary, "users", "deactivate", "off@example.com"], cwd=folder, check=True, capture_output=True)
-    kinds = {
-        "unknown address": ("nobody@example.com", "wrong password"),
-        "wrong password": ("known@example.com", "wrong password"),
-        "deactivated, wrong password": ("off@example.com", "wrong password"),
-    }
+    kinds = {"nobody's": "nobody@example.com", "somebody's": "known@example.com", "deactivated": "off@example.com"}
     answers, times = set(), {kind: [] for kind in kinds}
     for round_ in range(samples + 10):
         for kind in random.sample(list(kinds), len(kinds)):
             begin = time.perf_counter()
-            answer = client.login(*kinds[kind])
+            answer = question(client, kinds[kind])
             taken = time.perf_counter() - begin
             answers.add(answer)
             if round_ >= 10:
@@ -144,27 +144,33 @@ def tables(times):
     return lines
 
 
-def report(samples, full, cheap):
+def report(samples, full, cheap, recovery):
     rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip()
     load = os.getloadavg()[0]
     lines = [
-        "# Refused logins, told apart by time?",
+        "# Accounts, told apart by time?",
         "",
         f"Made by `bench/login_timing.py --samples {samples}` on {datetime.date.today()}: {cpu()}, load {load:.1f} at the end; {rustc}; release build, loopback.",
         "",
-        "The kinds took turns in random order. All answers were the same bytes.",
+        "The kinds of address took turns in random order. All answers of a table were the same bytes.",
         "",
-        f"## As served: 64 MiB, 3 passes, 4 lanes; {samples} logins of each kind",
+        f"## Logins with a wrong password, as served: 64 MiB, 3 passes, 4 lanes; {samples} logins of each kind",
         "",
         *tables(full),
         "",
-        f"## With a hash that costs next to nothing: {samples * 10} logins of each kind",
+        f"## The same with a hash that costs next to nothing: {samples * 10} logins of each kind",
         "",
         "Nobody should run such a server; it shows what the hash would otherwise hide.",
         "",
         *tables(cheap),
         "",
-        "*Slower with probability* is how often a login of the first kind took longer than one of the second: 0.5 is "
+        f"## Requests to recover: {samples * 10} of each kind",
+        "",
+        "The letters that they cause are written and sent meanwhile, by a worker.",
+        "",
+        *tables(recovery),
+        "",
+        "*Slower with probability* is how often a request of the first kind took longer than one of the second: 0.5 is "
         "a coin toss. A small p means that the kinds can be told apart, given as many samples.",
         "",
     ]

@@ -5,6 +5,8 @@
 
 #[path = "codes.rs"]
 mod codes;
+#[path = "letters.rs"]
+mod letters;
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -147,6 +149,7 @@ pub(crate) fn counts() -> Vec<Count> {
         registering(),
     ];
     counts.extend(codes::counts());
+    counts.extend(letters::counts());
     counts
 }
 
@@ -249,6 +252,7 @@ pub(crate) fn owners() -> Vec<(&'static str, bool)> {
     let scene = "Somebody behind her own address tries other people's accounts for an hour";
     scenes.push((scene, house.owner_gets_in(HOME)));
     scenes.extend(codes::owners());
+    scenes.extend(letters::owners());
     scenes
 }
 
@@ -259,7 +263,8 @@ pub(crate) fn report() -> String {
          docs/reports/abuse.md`: the use cases as they are served, with the default limits, under a clock that is \
          moved by hand, so it comes to the same on every machine. A test fails when this page is not what it comes \
          to, or a count passes what is stated. [What the limits are](../guide/abuse.md).\n\n\
-         *Checked* is how many passwords were hashed and compared, codes looked at, or registrations carried out.\n\n\
+         *Checked* is how many passwords were hashed and compared, living codes looked at, or registrations carried out. A \
+         letter's code has eight digits: a guess is right once in a hundred million.\n\n\
          | attack | tried | checked | stated at most |\n| --- | --- | --- | --- |\n",
     );
     for Count { what, tried, through, stated } in counts() {
@@ -273,7 +278,9 @@ pub(crate) fn report() -> String {
         "\nEach *no* is a wait and no lock-out: at the guesser's own address at most 30 minutes for a password \
          and an hour for a code, from a new address under an attack from many at most 20 once the attack pauses (40 where \
          the attackers have her password and guess at codes), and as long as it goes on she has to be faster than it. \
-         Where she logged in within 30 days she waits for nobody; sessions that are open go on.\n\n\
+         Where she logged in within 30 days she waits for nobody; sessions that are open go on. \
+         Codes out of letters have one limit for all networks, at most an hour of waiting; links have none, and whoever \
+         has letters sent to her sends her the links.\n\n\
          The thousand at once over real sockets, over two nodes on PostgreSQL, the made-up forwarding headers and the \
          million distinct keys are tests: `of_a_thousand_wrong_passwords_at_once_no_more_than_the_limit_are_checked`, \
          `guesses_over_two_nodes_are_counted_together`, `made_up_forwarding_headers_make_nobody_another`, \
