@@ -135,7 +135,7 @@ def routes_report(rates):
                 for name, aim in aims]
     return "\n".join([
         "## Routes, requests a second", "",
-        f"Server on one core, client on the other, {CLIENTS} connections. Medians of {ROUNDS} turns of {SECONDS} s; a ratio is "
+        f"Server on one core, client on the other, which it never leaves idle, {CLIENTS} connections. Medians of {ROUNDS} turns of {SECONDS} s; a ratio is "
         "the median of those within a turn. The application, `bench/http/src/application.rs`, is served by `axum::serve`. "
         "`with_layers` gives each request an id, a span and an event (nobody listening there), bounded bodies, a panic "
         "barrier and the headers that browsers heed; `doorward serve` has them too, and its own watch over connections.",

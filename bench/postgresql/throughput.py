@@ -31,8 +31,8 @@ HANDLE_OF = "substring(sha256(int8send({})) FOR 16)"
 SCRIPT = r"""
 \set number {clients} * random(0, {last_turn}) + :client_id
 UPDATE sessions
-SET current_hash = '\x{hash}'::bytea, issued_at = {now}, expires_at = {never}, spent_hash = '\x{hash}'::bytea,
-    spent_at = {now}, sealed_successor = NULL
+SET current_hash = '\x{hash}'::bytea, issued_at = {now}, expires_at = least({never}, sessions.created_at + {never}),
+    spent_hash = '\x{hash}'::bytea, spent_at = {now}, sealed_successor = NULL, address = coalesce('\x7f000001'::bytea, address)
 FROM users
 WHERE handle = substring(sha256(int8send(:number)) FOR 16) AND current_hash = '\x{hash}'::bytea
     AND ended_at IS NULL AND expires_at > {now} AND users.id = user_id AND users.is_active

@@ -15,6 +15,9 @@ use crate::exchange::Exchange;
 /// How much of the time, at its beginning, is not counted.
 const WARM_UP: f64 = 0.15;
 
+/// How long no answer at all may come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 struct Client {
     stream: TcpStream,
     exchange: Exchange,
@@ -30,8 +33,18 @@ pub(crate) struct Seen {
     seconds: f64,
 }
 
+/// What the client does while no answer is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Idle {
+    /// Sleeps, and leaves the core to the server.
+    Sleep,
+    /// Goes on looking, on a core of its own. To wake a sleeper is the server's work and its core's time, and the
+    /// slower a route, the more often the client would have fallen asleep.
+    Look,
+}
+
 /// Asks for `seconds`, an exchange a connection.
-pub(crate) fn run(address: &str, exchanges: Vec<Exchange>, seconds: f64) -> Result<Seen, Failure> {
+pub(crate) fn run(address: &str, exchanges: Vec<Exchange>, seconds: f64, idle: Idle) -> Result<Seen, Failure> {
     let mut poll = Poll::new()?;
     let mut clients = connect(address, exchanges, &poll)?;
     let mut events = Events::with_capacity(clients.len());
@@ -40,9 +53,12 @@ pub(crate) fn run(address: &str, exchanges: Vec<Exchange>, seconds: f64) -> Resu
     let (mut latencies, mut faults) = (Vec::with_capacity(1 << 20), 0);
     let mut under_way = clients.len();
     clients.iter_mut().try_for_each(Client::ask)?;
+    let mut answered = start;
     while under_way > 0 {
-        poll.poll(&mut events, Some(Duration::from_secs(10)))?;
-        if events.is_empty() {
+        poll.poll(&mut events, Some(if idle == Idle::Sleep { PATIENCE } else { Duration::ZERO }))?;
+        if !events.is_empty() {
+            answered = Instant::now();
+        } else if answered.elapsed() >= PATIENCE {
             return Err("no answer for ten seconds".into());
         }
         for event in &events {

@@ -14,6 +14,8 @@ mod client;
 mod exchange;
 mod fill;
 
+use client::Idle;
+
 /// As in the binary that is shipped, and for axum's hello too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -30,11 +32,11 @@ fn main() -> Result<(), Failure> {
         ["fill", folder, sessions] => fill::fill(folder, sessions.parse()?),
         ["ask", address, path, bearer, clients, seconds] => {
             let exchanges = exchange::reads(path, bearer, clients.parse()?);
-            print(client::run(address, exchanges, seconds.parse()?)?.summary())
+            print(client::run(address, exchanges, seconds.parse()?, Idle::Look)?.summary())
         }
         ["refresh", address, tokens, clients, seconds] => {
             let exchanges = exchange::refreshes(&std::fs::read_to_string(tokens)?, clients.parse()?)?;
-            let seen = client::run(address, exchanges, seconds.parse()?)?;
+            let seen = client::run(address, exchanges, seconds.parse()?, Idle::Sleep)?;
             std::fs::write(tokens, exchange::tokens(&seen.exchanges))?;
             print(seen.summary())
         }
