@@ -70,6 +70,11 @@ async fn open(settings: &Settings, pool: PoolSettings, listen: bool) -> Result<A
         Some(secret) => secret.clone(),
         None => data_dir::ensure_secret(&settings.data_dir)?,
     };
+    // What the settings name was compared when they were read; the one on disk is known only now.
+    let mut peppers = settings.peppers.current.iter().chain(&settings.peppers.previous);
+    if peppers.any(|pepper| pepper.bytes() == secret.bytes()) {
+        return Err(Failure::new("password_pepper is refused: it is the secret in the data_dir, too"));
+    }
     let previous = settings.secret_key_previous.iter().map(Secret::key).collect();
     let keyring = Keyring::new(secret.key(), previous);
     let previous = settings.peppers.previous.iter().map(Secret::key).collect();
@@ -79,6 +84,7 @@ async fn open(settings: &Settings, pool: PoolSettings, listen: bool) -> Result<A
     let auth = Auth::new(open_store(settings, listen).await?, pool, keyring)
         .with_access_token_rules(access_token_rules(settings))
         .with_refresh_rules(settings.refresh_rules)
+        .with_events_kept(settings.events_kept)
         .with_account_rules(account_rules(settings));
     let auth = if settings.delivery.webhook.is_some() { auth.with_webhooks() } else { auth };
     Ok(if settings.rate_limit_enabled { auth } else { auth.danger_without_limits() })

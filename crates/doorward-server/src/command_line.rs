@@ -1,17 +1,19 @@
 //! The command line, made from the table of settings, and what it asks for.
 
+mod audit;
 mod mail;
 mod moving;
+mod users;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use doorward::Role;
 
+pub use audit::AuditTask;
 pub use mail::MailTask;
 pub use moving::{ImportFrom, ImportTask, StoreCopy};
+pub use users::UsersTask;
 
 use crate::settings::{Flags, SETTINGS, Scope};
 
@@ -31,6 +33,8 @@ pub enum Task {
     Serve,
     /// `users …`
     Users(UsersTask),
+    /// `audit …`
+    Audit(AuditTask),
     /// `mail …`
     Mail(MailTask),
     /// `migrate`
@@ -55,37 +59,6 @@ pub enum Task {
     },
 }
 
-/// What is to be done about accounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UsersTask {
-    /// Make an account.
-    Create {
-        /// Its address.
-        email: String,
-        /// Its role.
-        role: Role,
-        /// The password comes on standard input instead of being asked for.
-        password_stdin: bool,
-    },
-    /// Print every account.
-    List {
-        /// As JSON instead of a table.
-        json: bool,
-    },
-    /// Print one account.
-    Show(String),
-    /// Switch an account off.
-    Deactivate(String),
-    /// Switch an account on.
-    Reactivate(String),
-    /// Let a login ask for the password alone.
-    RemoveSecondFactor(String),
-    /// Give an account another role.
-    SetRole(String, Role),
-    /// Bring accounts over from another service.
-    Import(Box<ImportTask>),
-}
-
 /// Reads the command line.
 ///
 /// # Errors
@@ -96,6 +69,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let Some((name, matches)) = matches.subcommand() else { return Err(incomplete()) };
     let (task, leaf) = match (name, matches.subcommand()) {
         ("serve", _) => (Task::Serve, matches),
+        ("audit", Some((_, leaf))) => (Task::Audit(audit::task(leaf)), leaf),
         ("mail", Some((name, leaf))) => (Task::Mail(mail::task(name, leaf).ok_or_else(incomplete)?), leaf),
         ("migrate", _) => (Task::Migrate { dry_run: matches.get_flag("dry-run") }, matches),
         ("store", Some((_, leaf))) => (Task::StoreCopy(moving::store_copy(leaf)?), leaf),
@@ -104,7 +78,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         ("config", Some(("check", leaf))) => (Task::ConfigCheck, leaf),
         ("token", Some((_, leaf))) => (Task::TokenInspect, leaf),
         ("calibrate", _) => (calibrate_task(matches), matches),
-        ("users", Some((name, leaf))) => (Task::Users(users_task(name, leaf).ok_or_else(incomplete)?), leaf),
+        ("users", Some((name, leaf))) => (Task::Users(users::task(name, leaf).ok_or_else(incomplete)?), leaf),
         _ => return Err(incomplete()),
     };
     Ok(Invocation { task, flags: flags(leaf) })
@@ -124,7 +98,8 @@ pub fn command() -> Command {
         .arg_required_else_help(true)
         .after_help("Example:\n  doorward serve\n  doorward users create --email ada@example.com --role admin")
         .subcommand(serving_command(leaf("serve", "Serve the HTTP API until SIGTERM or SIGINT", serving)))
-        .subcommand(users())
+        .subcommand(users::command())
+        .subcommand(audit::command())
         .subcommand(mail::command())
         .subcommand(with_settings(
             leaf(
@@ -167,54 +142,6 @@ fn calibrate() -> Command {
 fn calibrate_task(matches: &ArgMatches) -> Task {
     let target_millis = matches.get_one("target-ms").copied().unwrap_or(250);
     Task::Calibrate { target_millis, json: matches.get_flag("json") }
-}
-
-fn users() -> Command {
-    let email = || Arg::new("email").value_name("EMAIL").required(true).help("The account's address");
-    let role = || Arg::new("role").value_name("ROLE").value_parser(Role::from_str).help("user or admin");
-    let create = leaf(
-        "create",
-        "Make an account; asks for its password without showing it",
-        "Example:\n  doorward users create --email ada@example.com --role admin\n  \
-         echo \"$PASSWORD\" | doorward users create --email ada@example.com --password-stdin",
-    )
-    .arg(email().long("email"))
-    .arg(role().long("role").default_value("user"))
-    .arg(switch("password-stdin", "Read the password from standard input, up to the end of its line"));
-    let list = leaf("list", "List all accounts, newest first", "Example:\n  doorward users list --json")
-        .arg(switch("json", "Print JSON instead of a table"));
-    let about_one =
-        |name: &'static str, about: &'static str, example: &'static str| leaf(name, about, example).arg(email());
-    let set_role = about_one(
-        "set-role",
-        "Give an account another role",
-        "Example:\n  doorward users set-role ada@example.com admin",
-    )
-    .arg(role().required(true));
-    let commands = [
-        create,
-        list,
-        about_one("show", "Show an account", "Example:\n  doorward users show ada@example.com"),
-        about_one(
-            "deactivate",
-            "Switch an account off and end its sessions",
-            "Example:\n  doorward users deactivate ada@example.com",
-        ),
-        about_one(
-            "reactivate",
-            "Switch an account on; its old tokens stay dead",
-            "Example:\n  doorward users reactivate ada@example.com",
-        ),
-        about_one(
-            "remove-second-factor",
-            "Let somebody in who has lost the authenticator and the recovery codes",
-            "Example:\n  doorward users remove-second-factor ada@example.com",
-        ),
-        set_role,
-        moving::import_command(),
-    ];
-    group("users", "Make, list and change accounts", "Example:\n  doorward users list")
-        .subcommands(commands.map(|command| with_settings(command, Scope::Everywhere)))
 }
 
 fn config() -> Command {
@@ -269,22 +196,6 @@ fn flags(leaf: &ArgMatches) -> Flags {
         config: leaf.try_get_one::<PathBuf>("config").ok().flatten().cloned(),
         values: SETTINGS.iter().filter_map(|setting| given(setting.key)).collect(),
     }
-}
-
-fn users_task(name: &str, leaf: &ArgMatches) -> Option<UsersTask> {
-    let switched_on = |name: &str| leaf.get_flag(name);
-    let email = || leaf.get_one::<String>("email").cloned();
-    let role = || leaf.get_one::<Role>("role").copied();
-    Some(match name {
-        "create" => UsersTask::Create { email: email()?, role: role()?, password_stdin: switched_on("password-stdin") },
-        "list" => UsersTask::List { json: switched_on("json") },
-        "show" => UsersTask::Show(email()?),
-        "deactivate" => UsersTask::Deactivate(email()?),
-        "reactivate" => UsersTask::Reactivate(email()?),
-        "remove-second-factor" => UsersTask::RemoveSecondFactor(email()?),
-        "set-role" => UsersTask::SetRole(email()?, role()?),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

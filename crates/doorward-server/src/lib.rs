@@ -57,6 +57,7 @@ fn perform(invocation: &Invocation, raw: &RawSettings) -> Result<ExitCode, Failu
     match &invocation.task {
         Task::Serve => serve::run(&settings),
         Task::Users(task) => commands::users::run(&settings, task),
+        Task::Audit(task) => commands::audit::run(&settings, task),
         Task::Mail(task) => commands::mail::run(&settings, task),
         Task::Migrate { dry_run } => commands::migrate::run(&settings, *dry_run),
         Task::StoreCopy(task) => commands::store::copy(&settings, task),

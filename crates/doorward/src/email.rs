@@ -82,6 +82,8 @@ impl EmailAddress {
         }
         check_local_part(local)?;
         let folded = fold_case(local);
+        // Folding may take a letter apart, and leave its mark in front.
+        check_marks(&folded)?;
         if local.len().max(folded.len()) > LOCAL_PART_MAX_BYTES {
             return Err(refused("The part before the @-sign is too long."));
         }
@@ -142,13 +144,18 @@ fn check_local_part(local: &str) -> Result<(), InvalidEmail> {
     if local.split('.').any(str::is_empty) {
         return Err(refused("The part before the @-sign cannot begin or end with a period or have two in a row."));
     }
-    // A mark that begins an atom would sit on the period, or on whatever is printed before the address.
-    if local.split('.').any(|atom| atom.starts_with(is_mark)) {
-        return Err(refused("The part before the @-sign contains a combining character with nothing to combine with."));
-    }
+    check_marks(local)?;
     // Full-width letters, ligatures and the like look like another address; nobody's mailbox is spelled so.
     if local.chars().any(is_disguise) {
         return Err(refused("The part before the @-sign contains a variant of another character."));
+    }
+    Ok(())
+}
+
+/// A mark that begins an atom would sit on the period, or on whatever is printed before the address.
+fn check_marks(local: &str) -> Result<(), InvalidEmail> {
+    if local.split('.').any(|atom| atom.starts_with(is_mark)) {
+        return Err(refused("The part before the @-sign contains a combining character with nothing to combine with."));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What is done about each command but `serve`.
 
+pub(crate) mod audit;
 pub(crate) mod calibrate;
 pub(crate) mod config;
 mod import;

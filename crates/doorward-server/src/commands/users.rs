@@ -3,7 +3,9 @@
 use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
 
+use doorward::invite::Invitation;
 use doorward::password::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordPolicy};
+use doorward::profile::FullName;
 use doorward::store::UserQuery;
 use doorward::{Auth, EmailAddress, Origin, Role, User};
 use serde_json::json;
@@ -38,11 +40,13 @@ pub(crate) fn run(settings: &Settings, task: &UsersTask) -> Result<ExitCode, Fai
 /// A task whose arguments were checked.
 enum Work {
     Create(EmailAddress, NewPassword, Role),
+    Invite(Invitation),
     List { json: bool },
     Show(EmailAddress),
     SetActive(EmailAddress, bool),
     RemoveSecondFactor(EmailAddress),
     SetRole(EmailAddress, Role),
+    Erase(EmailAddress),
 }
 
 impl Work {
@@ -53,12 +57,20 @@ impl Work {
                 let text = if *password_stdin { password_from_input()? } else { password_from_terminal()? };
                 Self::Create(email, new_password(text, policy)?, *role)
             }
+            UsersTask::Invite { email, full_name, role } => {
+                let full_name = full_name.as_deref().map(FullName::parse).transpose().map_err(Failure::because)?;
+                Self::Invite(Invitation { email: read_email(email)?, full_name, role: *role })
+            }
             UsersTask::List { json } => Self::List { json: *json },
             UsersTask::Show(email) => Self::Show(read_email(email)?),
             UsersTask::Deactivate(email) => Self::SetActive(read_email(email)?, false),
             UsersTask::Reactivate(email) => Self::SetActive(read_email(email)?, true),
             UsersTask::RemoveSecondFactor(email) => Self::RemoveSecondFactor(read_email(email)?),
             UsersTask::SetRole(email, role) => Self::SetRole(read_email(email)?, *role),
+            UsersTask::Erase { email, yes: true } => Self::Erase(read_email(email)?),
+            UsersTask::Erase { yes: false, .. } => {
+                return Err(Failure::new("nothing brings an erased account back: say that you mean it with --yes"));
+            }
             UsersTask::Import(_) => return Err(Failure::new("an import is not about one account")),
         })
     }
@@ -69,6 +81,15 @@ impl Work {
                 let user =
                     auth.create_user(email, &password, role, Origin::operator()).await.map_err(Failure::because)?;
                 print_line(&format!("created user {}: {} ({})", user.id, user.email.as_str(), user.role))
+            }
+            Self::Invite(invitation) => {
+                let user = auth.invite_user(invitation, Origin::operator()).await.map_err(Failure::because)?;
+                print_line(&format!(
+                    "invited user {}: {} ({}); the letter leaves with the next server that runs",
+                    user.id,
+                    user.email.as_str(),
+                    user.role
+                ))
             }
             Self::List { json: true } => list_as_json(auth).await,
             Self::List { json: false } => {
@@ -95,6 +116,11 @@ impl Work {
                 let id = find(auth, &email).await?.id;
                 let user = auth.set_role(id, role, Origin::operator()).await.map_err(Failure::because)?;
                 print_line(&format!("user {} ({}) has the role {}", user.id, user.email.as_str(), user.role))
+            }
+            Self::Erase(email) => {
+                let user = find(auth, &email).await?;
+                auth.erase_user(user.id, Origin::operator()).await.map_err(Failure::because)?;
+                print_line(&format!("user {} is erased; events of the account stay, without the person", user.id))
             }
         }
     }

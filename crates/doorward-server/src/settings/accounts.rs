@@ -1,4 +1,4 @@
-//! Settings of sessions, passwords and peppers.
+//! Settings of sessions, events, passwords and peppers.
 
 use std::time::Duration;
 
@@ -37,6 +37,13 @@ pub(super) fn refresh_rules(door: &mut Door<'_>) -> Option<RefreshRules> {
         absolute: absolute_days?.map(|days| seconds(DAY, days)),
         reuse_grace: Duration::from_secs(u64::from(grace_seconds?)),
     })
+}
+
+/// How long events are kept; the inner `None`: for ever.
+#[expect(clippy::option_option, reason = "a fault and an unset setting are different things")]
+pub(super) fn events_kept(door: &mut Door<'_>) -> Option<Option<Duration>> {
+    let days = door.optional_number("audit_keep_days", 1..=36_500)?;
+    Some(days.map(|days| Duration::from_secs(DAY * u64::from(days))))
 }
 
 pub(super) fn account_rules(door: &mut Door<'_>) -> Option<AccountRules> {

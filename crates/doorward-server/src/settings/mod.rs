@@ -51,6 +51,8 @@ pub struct Settings {
     pub access_token_lifetime: Duration,
     /// What holds for refresh tokens.
     pub refresh_rules: RefreshRules,
+    /// How long events are kept. `None`: for ever.
+    pub events_kept: Option<Duration>,
     /// What holds for accounts.
     pub account_rules: AccountRules,
     /// What is mixed into password hashes.

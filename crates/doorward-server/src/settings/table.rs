@@ -67,7 +67,7 @@ const PLAIN: Setting = Setting {
 };
 
 /// All settings, in the order in which people meet them.
-pub static SETTINGS: [Setting; 46] = [
+pub static SETTINGS: [Setting; 47] = [
     Setting {
         key: "bind",
         default: Some("127.0.0.1:8000"),
@@ -292,6 +292,12 @@ pub static SETTINGS: [Setting; 46] = [
         default: Some("true"),
         example: "true",
         help: "Whether login, registration and recovery are limited; false is for load tests",
+        ..PLAIN
+    },
+    Setting {
+        key: "audit_keep_days",
+        example: "365",
+        help: "How long events are kept; an erased person's go with the others [default: for ever]",
         ..PLAIN
     },
     Setting {

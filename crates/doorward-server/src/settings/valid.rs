@@ -35,6 +35,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let secret_key_previous = door.list("secret_key_previous", secret);
     let access_minutes = door.number("access_token_expire_minutes", 1..=1440);
     let refresh_rules = accounts::refresh_rules(&mut door);
+    let events_kept = accounts::events_kept(&mut door);
     let account_rules = accounts::account_rules(&mut door);
     let signing: Vec<_> = secret_key.iter().flatten().chain(secret_key_previous.iter().flatten()).cloned().collect();
     let peppers = accounts::peppers(&mut door, &signing);
@@ -64,6 +65,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
             secret_key_previous: secret_key_previous?,
             access_token_lifetime: Duration::from_secs(60 * u64::from(access_minutes?)),
             refresh_rules: refresh_rules?,
+            events_kept: events_kept?,
             account_rules: account_rules?,
             peppers: peppers?,
             hash_parameters: hash_parameters?,

@@ -58,3 +58,12 @@ fn passwords_and_sessions_are_held_to_the_settings() {
     assert_eq!(client.send("POST", "/auth/logout-all", Some(token), None).status, 204);
     assert_eq!(client.send("GET", "/auth/me", Some(token), None).status, 401);
 }
+
+#[test]
+fn the_secret_on_disk_is_no_pepper() {
+    let home = Home::new();
+    home.run(&["users", "list"]).done();
+    let secret = std::fs::read_to_string(home.data("secret.key")).unwrap();
+    let refused = home.run_with_environment(&["users", "list"], &[("PASSWORD_PEPPER", secret.trim())]).refused();
+    assert!(refused.contains("password_pepper") && !refused.contains(secret.trim()), "{refused}");
+}

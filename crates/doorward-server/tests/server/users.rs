@@ -35,6 +35,72 @@ fn an_account_is_made_listed_and_changed() {
 }
 
 #[test]
+fn who_is_invited_chooses_the_password_and_who_is_erased_is_gone() {
+    let home = Home::new();
+    create(&home, "root@example.com", "admin");
+    let invite = ["users", "invite", "--email", "ada@example.com", "--full-name", "Ada Lovelace"];
+    let invited = home.run(&[&invite[..], &CHEAP[..]].concat()).done();
+    assert!(invited.starts_with("invited user 2: ada@example.com (user)"), "{invited}");
+    assert_eq!(listed(&home)[0]["full_name"], "Ada Lovelace");
+    let twice = home.run(&[&invite[..], &CHEAP[..]].concat()).refused();
+    assert!(twice.contains("already registered"), "{twice}");
+    // The letter waits for a server: with `mail = log` its text is in the log.
+    let mut server = home.serve(&[]);
+    let letter = server.wait_for_event("mail");
+    let text = letter.to_string();
+    let token =
+        text.split("token=").nth(1).unwrap().split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+    let chosen = json!({"token": token.clone().next().unwrap(), "password": PASSWORD});
+    assert_eq!(server.client().send("POST", "/auth/invitation/accept", None, Some(chosen)).status, 204);
+    let tokens = server.client().login("ada@example.com", PASSWORD).tokens();
+
+    let unsure = home.run(&["users", "erase", "ada@example.com"]).refused();
+    assert!(unsure.contains("--yes"), "{unsure}");
+    assert_eq!(server.client().me(&tokens.access).status, 200);
+    let erased = home.run(&["users", "erase", "ada@example.com", "--yes"]).done();
+    assert!(erased.starts_with("user 2 is erased"), "{erased}");
+    assert_eq!(listed(&home).len(), 1);
+    assert_eq!(server.client().refresh(&tokens.refresh).status, 401);
+    let last = home.run(&["users", "erase", "root@example.com", "--yes"]).refused();
+    assert!(last.contains("administrator"), "{last}");
+}
+
+#[test]
+fn the_audit_trail_is_exported_filtered_and_ends_where_the_settings_say() {
+    let home = Home::new();
+    create(&home, "ada@example.com", "user");
+    create(&home, "bob@example.com", "user");
+    home.run(&["users", "deactivate", "bob@example.com"]).done();
+    let export = |arguments: &[&str]| -> Vec<Value> {
+        let lines = home.run(&[&["audit", "export"], arguments].concat()).done();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let kinds = |events: &[Value]| -> Vec<String> {
+        events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = export(&[]);
+    assert_eq!(kinds(&all), ["events_exported", "user_deactivated", "user_created", "user_created"]);
+    assert_eq!((&all[1]["actor"], &all[1]["user_id"]), (&json!("operator"), &json!(2)));
+    assert_eq!(kinds(&export(&["--user", "2"])), ["user_deactivated", "user_created"]);
+    assert_eq!(kinds(&export(&["--type", "user_deactivated"])), ["user_deactivated"]);
+    assert!(export(&["--until", all[3]["at"].as_str().unwrap()]).is_empty());
+    assert_eq!(export(&["--type", "user_created", "--since", all[3]["at"].as_str().unwrap()]).len(), 2);
+    for (flag, value) in [("--type", "no_such"), ("--since", "yesterday"), ("--user", "0")] {
+        let outcome = home.run(&["audit", "export", flag, value]);
+        assert_eq!(outcome.status, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains(value), "{outcome:?}");
+    }
+
+    let database = rusqlite::Connection::open(home.data("doorward.db")).unwrap();
+    let two_days = 2 * 24 * 60 * 60 * 1_000_000_i64;
+    database.execute("UPDATE events SET at = at - ?1 WHERE kind = 'user_created'", [two_days]).unwrap();
+    let mut server = home.serve(&["--audit-keep-days", "1"]);
+    server.wait_for_event("purged");
+    assert!(export(&["--type", "user_created"]).is_empty());
+    assert_eq!(export(&["--type", "user_deactivated"]).len(), 1);
+}
+
+#[test]
 fn who_was_made_here_logs_in_there_also_while_it_runs() {
     let home = Home::new();
     let mut server = home.serve(&[]);
