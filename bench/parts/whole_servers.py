@@ -4,10 +4,11 @@ import json
 import subprocess
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 from . import plot
-from .common import PLOTS, binary, keep, median, number, read, table
+from .common import PLOTS, binary, keep, median, number, output, read, table
 from .servers import DOORWARD, DOORWARD_PG, SERVERS, start
 
 PART = "servers"
@@ -59,7 +60,7 @@ def size(path):
 
 def run(only):
     """One round: every server once, and the raw pool."""
-    entry = {"pool": json.loads(subprocess.check_output([binary("pool"), "3"]))}
+    entry = {"commit": output("git", "rev-parse", "--short", "HEAD"), "pool": json.loads(subprocess.check_output([binary("pool"), "3"]))}
     for server in SERVERS:
         if not only or server.key in only:
             entry[server.key] = measure(server)
@@ -144,7 +145,8 @@ def report():
     if not rounds:
         return ""
     PLOTS.mkdir(parents=True, exist_ok=True)
-    lines = [f"## Whole servers\n\nMedians of {len(rounds)} rounds; in each, every server was started on an empty database, given "
+    commits = ", ".join(f"{count} of {commit}" for commit, count in Counter(entry["commit"] for entry in rounds).items())
+    lines = [f"## Whole servers\n\nMedians of {len(rounds)} rounds (Doorward's commit: {commits}); in each, every server was started on an empty database, given "
              f"{ACCOUNTS} accounts, and asked by `bench/load`, one after the other. A ratio is the median of those within a "
              "round. Client, server and PostgreSQL share the machine's cores: for logins the client costs nothing, of a "
              "refresh or a read it takes its share. Every hash is Argon2id with 64 MiB, 3 passes, 4 lanes. Doorward ran "

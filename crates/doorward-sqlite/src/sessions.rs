@@ -228,3 +228,70 @@ fn update(connection: &Connection, session: &Session) -> Result<(), Fault> {
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use doorward::role::Role;
+    use doorward::session::RefreshRules;
+    use doorward::store::UserCreation;
+    use doorward::token::refresh::generate_refresh_token;
+    use doorward::user::NewUser;
+    use doorward::{EmailAddress, password::PasswordHash};
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::SqliteOptions;
+    use crate::connection::Database;
+
+    #[test]
+    fn a_rotation_plans_its_statements_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::new(&folder.path().join("doorward.db"), SqliteOptions::default()).unwrap();
+        let (connection, _) = crate::migrations::connect_migrated(&database).unwrap();
+        let start = Timestamp::from_seconds(1_800_000_000);
+        let mut token = generate_refresh_token().unwrap();
+        let session = NewSession {
+            id: SessionId::generate().unwrap(),
+            handle: token.handle(),
+            current: token.hash(),
+            created_at: start,
+            expires_at: start.plus(Duration::from_secs(60)),
+            device: None,
+            address: None,
+        };
+        let user = NewUser {
+            email: EmailAddress::parse("ada@example.com").unwrap(),
+            password_hash: PasswordHash::unusable(),
+            full_name: None,
+            role: Role::User,
+            tickets: Vec::new(),
+            created_at: start,
+        };
+        let made = users::create(&connection, &user, Some(&session), &Record::default()).unwrap();
+        assert!(matches!(made, UserCreation::Created(_)));
+        for second in 1..10 {
+            let successor = token.successor().unwrap();
+            let attempt = RotationAttempt {
+                handle: token.handle(),
+                presented: token.hash(),
+                successor: successor.hash(),
+                sealed_successor: None,
+                now: start.plus(Duration::from_secs(second)),
+                address: None,
+                on_reuse: Record::default(),
+                rules: RefreshRules::default(),
+            };
+            assert!(matches!(rotate(&connection, &attempt).unwrap(), Rotation::Rotated { .. }));
+            token = successor;
+        }
+        for statement in [FIND_FOR_ROTATION, ROTATE] {
+            let cached = connection.prepare_cached(statement).unwrap();
+            assert_eq!(
+                (cached.get_status(StatementStatus::RePrepare), cached.get_status(StatementStatus::Run)),
+                (0, 9)
+            );
+        }
+    }
+}
