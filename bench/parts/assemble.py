@@ -3,7 +3,7 @@
 import datetime
 
 from . import argon2id, overload, tokens, whole_servers
-from .common import PEERS, REPORT, machine, output
+from .common import BENCH, PEERS, REPORT, machine, output
 
 PACKAGES = ["fastapi", "uvicorn", "pwdlib", "argon2-cffi", "PyJWT", "SQLAlchemy", "asyncpg"]
 
@@ -31,6 +31,8 @@ def write():
         "Absolute figures move from machine to machine; what should hold elsewhere are the ratios. How the peers are set "
         "up is in [bench/peers](../../bench/peers/README.md).", "",
     ]
-    parts = [part.report() for part in [whole_servers, overload, argon2id, tokens]]
+    # Written by hand: to be read again whenever the figures are new.
+    why = (BENCH / "parts/why.md").read_text()
+    parts = [*(part.report() for part in [whole_servers, overload, argon2id, tokens]), why.strip()]
     REPORT.write_text("\n".join(sections) + "\n\n".join(part for part in parts if part) + "\n")
     return REPORT

@@ -1,5 +1,6 @@
 """What bench/tokens and bench/http print, where they are."""
 
+import re
 import subprocess
 
 from .common import BENCH, RAW
@@ -21,6 +22,6 @@ def report():
     for name, title in SCRIPTS.items():
         file = RAW / f"{name}.md"
         if file.exists():
-            body = file.read_text().strip().replace("\n# ", "\n### ").replace("\n## ", "\n### ")
-            sections.append(f"## {title}\n\nPrinted by `bench/{name}/run.sh`.\n\n{body.removeprefix('# ')}")
+            body = re.sub(r"^#+ ", "### ", file.read_text().strip(), flags=re.MULTILINE)
+            sections.append(f"## {title}\n\nPrinted by `bench/{name}/run.sh`.\n\n{body}")
     return "\n\n".join(sections)
