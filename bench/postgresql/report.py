@@ -66,6 +66,8 @@ def refreshes():
 
 {common.table(header, rows)}
 
+FastAPI beside Doorward on one machine, in one run: [benchmarks.md](benchmarks.md). A p99 is to be read beside pgbench's own.
+
 Medians of {count} rounds of {throughput.SECONDS} seconds; in each the three ran one after the other on the same cluster and table, a different one first each time; a ratio is the median of those within a round, and the range of them. Before the first round there is a checkpoint and a second of each.
 
 **What is compared.** Doorward: `POST /auth/refresh` by `bench/load`, 64 clients with a kept connection each, HTTP/1.1, every answer checked; the node with its defaults, 16 connections to PostgreSQL, its log written to a file. pgbench: `--protocol=prepared`, one thread, with the statement that a good refresh is (`ROTATE_GOOD` in `crates/doorward-postgres/src/sessions.rs`), committed by itself, as there; with 64 connections, and with as many as the node's pool has. Two things differ: the handle is made from a number by one SHA-256 in the statement, and the successor's hash is that of the token presented, as pgbench keeps nothing. PostgreSQL {settings()}; everything else is its default, `fsync` and `synchronous_commit` among them.
@@ -165,7 +167,7 @@ def write():
     disk = f" {storage()}." if made["throughput"] else ""
     text = f"""# PostgreSQL
 
-Made by `bench/postgres` on {datetime.date.today()}: {cluster.machine()}; release build.{disk} {version()} A shared machine, held alone while measuring: figures compare within a table, not with another day's.
+Made by `bench/postgres` on {datetime.date.today()}: {cluster.machine()}; release build.{disk} {version()} Nothing else ran meanwhile; figures compare within a table, not with another day's.
 
 {parts}"""
     (cluster.ROOT / "docs/reports/postgresql.md").write_text(text)
