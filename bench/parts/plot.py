@@ -46,7 +46,7 @@ def ticks(low, high, is_log):
 
 def lines(title, unit, series, is_log=False, limit=None):
     """Values over seconds: `series` is a list of (label, colour index, [(second, value)])."""
-    left, right, top, width, height = 64, 24, 74, 720, 330
+    left, right, top, width, height = 64, 24, 74, 860, 330
     points = [point for _, _, own in series for point in own]
     seconds = (min(x for x, _ in points), max(x for x, _ in points))
     high = max(max(y for _, y in points), limit[0] if limit else 0) * 1.05
