@@ -26,7 +26,7 @@ def versions():
 def write():
     sections = [
         "# Benchmarks", "",
-        f"Made by `bench/run` on {datetime.date.today()}. Written at commit {output('git', 'rev-parse', '--short', 'HEAD')}; figures that were taken before it name theirs.", "",
+        f"Made by `bench/run` on {datetime.date.today()}. Written at commit {output('git', 'rev-parse', '--short', 'HEAD')}; parts that were run alone are of a commit before it.", "",
         f"* Machine: {machine()}.", *versions(), "",
         "Absolute figures move from machine to machine; what should hold elsewhere are the ratios. How the peers are set "
         "up is in [bench/peers](../../bench/peers/README.md).", "",

@@ -76,12 +76,12 @@ impl Readers {
 #[derive(Debug)]
 struct Pool {
     database: Database,
-    idle: Mutex<Option<Vec<Kept>>>,
+    idle: Mutex<Option<Vec<IdleConnection>>>,
 }
 
 /// A connection, and when its file was last seen in its place.
 #[derive(Debug)]
-struct Kept {
+struct IdleConnection {
     opened: OpenedFile,
     seen_in_place: Instant,
 }
@@ -96,26 +96,28 @@ impl Pool {
     }
 
     #[expect(clippy::disallowed_methods, reason = "measures how long ago a file was looked at")]
-    fn take(&self) -> Result<Kept, Fault> {
+    fn take(&self) -> Result<IdleConnection, Fault> {
         let kept = self.idle().as_mut().ok_or(Fault::Closed)?.pop();
         let now = Instant::now();
         match kept {
             Some(kept) if now.duration_since(kept.seen_in_place) < TRUSTED_FOR => Ok(kept),
-            Some(Kept { opened, .. }) if opened.is_in_place(&self.database) => Ok(Kept { opened, seen_in_place: now }),
+            Some(IdleConnection { opened, .. }) if opened.is_in_place(&self.database) => {
+                Ok(IdleConnection { opened, seen_in_place: now })
+            }
             _ => {
                 let opened = self.database.connect_for_reading(PATIENCE).map_err(Fault::Reopen)?;
-                Ok(Kept { opened, seen_in_place: now })
+                Ok(IdleConnection { opened, seen_in_place: now })
             }
         }
     }
 
-    fn put_back(&self, kept: Kept) {
+    fn put_back(&self, kept: IdleConnection) {
         if let Some(idle) = self.idle().as_mut().filter(|idle| idle.len() < KEPT) {
             idle.push(kept);
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Option<Vec<Kept>>> {
+    fn idle(&self) -> MutexGuard<'_, Option<Vec<IdleConnection>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

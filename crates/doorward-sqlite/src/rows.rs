@@ -126,7 +126,7 @@ fn session_in(columns: &mut Columns<'_>) -> Result<Session, Fault> {
         current: SecretHash::from_bytes(columns.take()?),
         issued_at: columns.moment()?,
         expires_at: columns.moment()?,
-        spent: spent(columns.take()?, columns.moment_if_any()?, columns.take()?),
+        spent: spent(columns.take()?, columns.moment_if_any()?, columns.take()?)?,
         ended: ended(columns.moment_if_any()?, columns.text_if_any()?)?,
     })
 }
@@ -215,12 +215,18 @@ fn user_id(value: i64) -> Result<UserId, Fault> {
     UserId::new(value).ok_or(Fault::Unreadable("user id"))
 }
 
-fn spent(hash: Option<[u8; 32]>, at: Option<Timestamp>, sealed_successor: Option<[u8; 64]>) -> Option<SpentToken> {
-    Some(SpentToken {
-        hash: SecretHash::from_bytes(hash?),
-        at: at?,
+/// A hash without its moment is no row of ours: taken for nothing spent, a stolen token would go unnoticed.
+fn spent(
+    hash: Option<[u8; 32]>,
+    at: Option<Timestamp>,
+    sealed_successor: Option<[u8; 64]>,
+) -> Result<Option<SpentToken>, Fault> {
+    let Some(hash) = hash else { return Ok(None) };
+    Ok(Some(SpentToken {
+        hash: SecretHash::from_bytes(hash),
+        at: at.ok_or(Fault::Unreadable("moment of a spent token"))?,
         sealed_successor: sealed_successor.map(SealedSecret::from_bytes),
-    })
+    }))
 }
 
 fn ended(at: Option<Timestamp>, reason: Option<&str>) -> Result<Option<Ended>, Fault> {
