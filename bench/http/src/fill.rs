@@ -1,4 +1,5 @@
-//! A database with many sessions, made through the store, and a file with the refresh tokens of some.
+//! A database with many sessions, made through the store, and a file with the refresh tokens of some. Each session
+//! was refreshed once, as nearly all that live have been at any moment: its row then has the size that it keeps.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,8 +7,8 @@ use std::time::Duration;
 
 use doorward::account::Record;
 use doorward::password::PasswordHash;
-use doorward::session::{NewSession, SessionId};
-use doorward::store::Store;
+use doorward::session::{NewSession, RefreshRules, RotationAttempt, SessionId};
+use doorward::store::{Rotation, Store};
 use doorward::user::NewUser;
 use doorward::{Clock, EmailAddress, Role, SystemClock, generate_refresh_token};
 use doorward_sqlite::{SqliteOptions, SqliteStore};
@@ -59,5 +60,19 @@ async fn make(store: &SqliteStore, number: usize) -> Result<String, Failure> {
         address: None,
     };
     store.create_user(user, Some(session), Record::default()).await?;
-    Ok(token.reveal().to_string())
+    let successor = token.successor()?;
+    let attempt = RotationAttempt {
+        handle: token.handle(),
+        presented: token.hash(),
+        successor: successor.hash(),
+        sealed_successor: Some(token.seal(&successor)),
+        now,
+        address: None,
+        on_reuse: Record::default(),
+        rules: RefreshRules::default(),
+    };
+    match store.rotate_session(attempt).await? {
+        Rotation::Rotated { .. } => Ok(successor.reveal().to_string()),
+        other => Err(format!("not rotated: {other:?}").into()),
+    }
 }

@@ -18,6 +18,10 @@ const STATEMENT_CACHE: usize = 64;
 /// The write-ahead log shrinks back to this many bytes after a burst.
 const LOG_SIZE_LIMIT: u32 = 8 * 1024 * 1024;
 
+/// How much of the database the writing connection keeps in memory: all of it up to some 60,000 sessions, and of more
+/// what every search passes through.
+const WRITING_CACHE_KIB: i32 = 16 * 1024;
+
 /// Which file, and how to open it.
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
@@ -48,6 +52,8 @@ impl Database {
         }
         opened.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         opened.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
+        // Negative: not pages but KiB.
+        opened.pragma_update(None, "cache_size", -WRITING_CACHE_KIB)?;
         if let Some(pages) = self.options.max_page_count {
             opened.pragma_update(None, "max_page_count", pages)?;
         }

@@ -12,6 +12,7 @@ use doorward::store::StoreResult;
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
+use crate::checkpointer::Checkpointer;
 use crate::connection::{Database, OpenedFile};
 use crate::error::{Fault, OpenErrorReason, unavailable};
 use crate::migrations;
@@ -46,7 +47,9 @@ impl Writer {
     /// Starts the thread on a connection that is at this version's schema.
     pub(crate) fn spawn(database: Database, opened: OpenedFile) -> Result<Self, OpenErrorReason> {
         let counters = Arc::new(Counters::default());
-        let thread = WritingThread { database, opened: Some(opened), counters: Arc::clone(&counters) };
+        let checkpointer = Checkpointer::spawn(database.clone())?;
+        Checkpointer::take_over(&opened)?;
+        let thread = WritingThread { database, opened: Some(opened), checkpointer, counters: Arc::clone(&counters) };
         let worker = Worker::spawn("doorward-writer", move |jobs| thread.run(&jobs))?;
         Ok(Self { worker, counters })
     }
@@ -122,6 +125,7 @@ struct WritingThread {
     database: Database,
     /// `None` after a fault that casts doubt on the connection; the next batch opens another.
     opened: Option<OpenedFile>,
+    checkpointer: Checkpointer,
     counters: Arc<Counters>,
 }
 
@@ -131,6 +135,7 @@ impl WritingThread {
             let waiting = std::iter::once(first).chain(jobs.try_iter());
             self.commit(waiting.filter(|job| !job.is_abandoned()).take(BATCH).collect());
         }
+        drop(self.checkpointer);
         if let Some(opened) = self.opened.filter(|opened| opened.is_in_place(&self.database)) {
             // At worst the log stays, and the next to open the database reads it.
             let _ = opened.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -146,6 +151,9 @@ impl WritingThread {
                 self.counters.batches.fetch_add(1, Ordering::Relaxed);
                 self.counters.operations.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 batch.into_iter().for_each(|job| job.answer(Ok(())));
+                if let Some(opened) = &self.opened {
+                    self.checkpointer.follow(opened);
+                }
             }
             // One bad operation fails nobody else: each gets a transaction of its own.
             Err(BatchFault::InOperation(_)) if batch.len() > 1 => {
@@ -176,17 +184,20 @@ impl WritingThread {
         if let Some(opened) = self.opened.take().filter(|opened| opened.is_in_place(&self.database)) {
             return Ok(opened);
         }
-        migrations::connect_current(&self.database)
+        let opened = migrations::connect_current(&self.database)?;
+        Checkpointer::take_over(&opened)?;
+        Ok(opened)
     }
 }
 
 fn perform_all(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), BatchFault> {
     let in_transaction = |error: rusqlite::Error| BatchFault::InTransaction(error.into());
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(in_transaction)?;
+    let run = |statement| connection.prepare_cached(statement)?.execute([]);
+    run("BEGIN IMMEDIATE").map_err(in_transaction)?;
     for job in batch {
         job.perform(connection).map_err(BatchFault::InOperation)?;
     }
-    connection.execute_batch("COMMIT").map_err(in_transaction)
+    run("COMMIT").map(drop).map_err(in_transaction)
 }
 
 #[cfg(test)]

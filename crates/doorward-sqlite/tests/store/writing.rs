@@ -209,10 +209,12 @@ fn the_log_shrinks_after_a_burst() {
     }
     assert!(log.metadata().unwrap().len() > 9 * 1024 * 1024, "{}", log.metadata().unwrap().len());
     drop(reader);
-    for name in ["ada", "bob", "eve"] {
-        register(&store, name);
-    }
-    assert!(log.metadata().unwrap().len() <= 8 * 1024 * 1024, "{}", log.metadata().unwrap().len());
+    // Another thread moves the log, and the commit that finds it moved begins it anew.
+    let is_short = |index: &usize| {
+        register(&store, format!("late{index}"));
+        log.metadata().unwrap().len() <= 8 * 1024 * 1024
+    };
+    assert!((0..2_000).find(is_short).is_some(), "{}", log.metadata().unwrap().len());
 }
 
 #[test]

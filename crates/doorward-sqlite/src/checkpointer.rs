@@ -1,0 +1,158 @@
+//! The thread that moves what was committed from the write-ahead log into the database's own pages.
+//!
+//! It does so beside the thread that writes: to sync a thousand pages all over a file takes tens of milliseconds,
+//! in which nobody could be answered. The log begins anew only once nothing is left in it to move, which never comes
+//! about while somebody goes on writing; so what little is left at the end is moved by the writer, between two commits.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+
+use crate::connection::{Database, OpenedFile};
+use crate::error::OpenErrorReason;
+
+/// After so many rows were changed the log is moved. A rotation changes one row, and a page holds some twenty.
+const ROWS: u64 = 2_000;
+
+/// What a pass has moved at most when the next would find little.
+const LITTLE: i64 = 64;
+
+/// How many passes are made at most. Each finds what came in during the one before it.
+const PASSES: usize = 6;
+
+/// The way to the thread, for the one who writes.
+pub(crate) struct Checkpointer {
+    requests: Option<SyncSender<()>>,
+    finished: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+    is_under_way: bool,
+    /// How many rows the writing connection had changed when the log was last moved.
+    moved_at: u64,
+}
+
+impl Checkpointer {
+    pub(crate) fn spawn(database: Database) -> io::Result<Self> {
+        let (requests, wanted) = sync_channel::<()>(1);
+        let (finish, finished) = sync_channel(1);
+        let thread = thread::Builder::new().name("doorward-checkpointer".to_owned()).spawn(move || {
+            let mut opened = None;
+            while wanted.recv().is_ok() {
+                // What can't be moved now stays in the log, where everybody finds it too, and is moved next time.
+                let _ = move_most(&database, &mut opened);
+                if finish.send(()).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { requests: Some(requests), finished, thread: Some(thread), is_under_way: false, moved_at: 0 })
+    }
+
+    /// Tells a connection to leave the log to us, who [`follow`](Self::follow) it: by itself it would move a thousand
+    /// pages after a commit whenever there are as many.
+    pub(crate) fn take_over(writing: &Connection) -> rusqlite::Result<()> {
+        writing.pragma_update(None, "wal_autocheckpoint", 0)
+    }
+
+    /// Sees to it that the log stays short: to be called between two transactions of the connection that writes.
+    pub(crate) fn follow(&mut self, writing: &Connection) {
+        let rows = writing.total_changes();
+        if self.is_under_way {
+            if self.finished.try_recv() != Err(TryRecvError::Empty) {
+                self.is_under_way = false;
+                self.move_rest(writing);
+            }
+        } else if rows < self.moved_at {
+            // Another connection than before, which counts from zero.
+            self.moved_at = 0;
+        } else if rows - self.moved_at >= ROWS {
+            self.is_under_way = self.requests.as_ref().is_some_and(|requests| requests.try_send(()).is_ok());
+            if !self.is_under_way {
+                self.move_rest(writing);
+            }
+        }
+    }
+
+    /// Moves what the thread has left. If a reader still needs it where it is, all is tried again after the next commit.
+    fn move_rest(&mut self, writing: &Connection) {
+        if checkpoint(writing).is_ok_and(|log| log.pages >= 0 && log.moved == log.pages) {
+            self.moved_at = writing.total_changes();
+        }
+    }
+}
+
+/// Waits for the thread and its connection to be gone.
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn move_most(database: &Database, kept: &mut Option<OpenedFile>) -> Result<(), OpenErrorReason> {
+    let opened = match kept.take().filter(|opened| opened.is_in_place(database)) {
+        Some(opened) => opened,
+        None => database.connect_for_writing()?,
+    };
+    let mut moved = 0;
+    for _ in 0..PASSES {
+        let before = std::mem::replace(&mut moved, checkpoint(&opened)?.moved);
+        if moved - before <= LITTLE {
+            break;
+        }
+    }
+    *kept = Some(opened);
+    Ok(())
+}
+
+/// The log after a checkpoint, in pages since it began anew; -1 each if another process is at it.
+struct Log {
+    pages: i64,
+    moved: i64,
+}
+
+/// Moves what can be moved without waiting for anybody.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<Log> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok(Log { pages: row.get(1)?, moved: row.get(2)? }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::path::Path;
+
+    use super::*;
+    use crate::SqliteOptions;
+    use crate::migrations;
+
+    /// How often the log has begun anew: it stands in the log's head, see SQLite's file format, section 4.1.
+    fn beginnings(log: &Path) -> u32 {
+        let mut head = [0; 16];
+        File::open(log).unwrap().read_exact(&mut head).unwrap();
+        u32::from_be_bytes(*head.last_chunk().unwrap())
+    }
+
+    #[test]
+    fn the_log_begins_anew_though_somebody_goes_on_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("doorward.db");
+        let database = Database::new(&path, SqliteOptions::default()).unwrap();
+        let (writing, _) = migrations::connect_migrated(&database).unwrap();
+        let mut checkpointer = Checkpointer::spawn(database).unwrap();
+        Checkpointer::take_over(&writing).unwrap();
+        writing.execute_batch("CREATE TABLE ballast (x INTEGER)").unwrap();
+        let log = folder.path().join("doorward.db-wal");
+        let before = beginnings(&log);
+        let begins_anew = |_: &u32| {
+            let row = "INSERT INTO ballast SELECT value FROM json_each('[1,2,3,4,5,6,7,8,9,10]')";
+            writing.execute(row, []).unwrap();
+            checkpointer.follow(&writing);
+            beginnings(&log) >= before + 2
+        };
+        assert!((0..5_000).find(begins_anew).is_some());
+    }
+}
