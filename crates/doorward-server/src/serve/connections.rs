@@ -17,8 +17,9 @@ use super::connection::{Edge, OVERLOADED};
 
 /// The pause when the system gives no more file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How many connections that the system had let in are still taken at the end: as many as it keeps waiting.
-const LAST_ACCEPTED: usize = 1024;
+/// How many connections the system keeps waiting until they are taken. One more is dropped without a word, and its
+/// client tries again after a second; tokio's own listener keeps 128, less than a rush at nine in the morning.
+pub(super) const BACKLOG: u32 = 1024;
 /// The least time between two log lines about refused connections.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -116,7 +117,7 @@ impl Connections {
         }
         // Those that the system has let in already: closing the listener would cut them off.
         if let Ok(listener) = listener.into_std() {
-            for (stream, peer) in std::iter::from_fn(|| listener.accept().ok()).take(LAST_ACCEPTED) {
+            for (stream, peer) in std::iter::from_fn(|| listener.accept().ok()).take(BACKLOG as usize) {
                 if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
                     self.admit(&edge, stream, peer);
                 }

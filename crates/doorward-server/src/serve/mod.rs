@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use doorward::Auth;
 use doorward_axum::RouterOptions;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
@@ -80,9 +80,9 @@ enum Ending {
 }
 
 async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mut Signals) -> Result<Ending, Failure> {
-    let listener = bind("bind", settings.bind).await?;
+    let listener = bind("bind", settings.bind)?;
     let metrics_listener = match settings.metrics_bind {
-        Some(address) => Some(bind("metrics_bind", address).await?),
+        Some(address) => Some(bind("metrics_bind", address)?),
         None => None,
     };
     let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?;
@@ -157,9 +157,16 @@ fn router_options(settings: &Settings) -> RouterOptions {
     options
 }
 
-async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| Failure::new(format!("cannot listen on {setting} = {address}: {error}")))
+fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // On Windows it would mean something else, and be unsafe.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(connections::BACKLOG)
+    };
+    bind().map_err(|error| Failure::new(format!("cannot listen on {setting} = {address}: {error}")))
 }
 
 fn address_of(listener: &TcpListener) -> Result<SocketAddr, Failure> {

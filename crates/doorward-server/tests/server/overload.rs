@@ -1,5 +1,7 @@
 //! Five hundred people log in at once.
 
+use std::net::TcpStream;
+use std::process::Command;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -71,6 +73,22 @@ fn a_rush_of_logins_costs_bounded_memory_and_nobody_elses_time() {
     assert!(grown < 50 * 1024, "memory grew by {grown} KiB");
     // Who was refused before may come now.
     assert_eq!(client.login("ada@example.com", PASSWORD).status, 200);
+}
+
+/// One that the system drops tries again only after a second.
+#[test]
+fn a_rush_of_connections_is_let_in_while_the_server_is_busy() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let signal =
+        |name| assert!(Command::new("kill").arg(name).arg(server.id().to_string()).status().unwrap().success());
+    signal("-STOP");
+    let address = server.address("listening");
+    let connected: Vec<_> =
+        (0..PEOPLE).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(500))).collect();
+    signal("-CONT");
+    let refused = connected.iter().filter(|connection| connection.is_err()).count();
+    assert_eq!(refused, 0);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the figure is printed, not judged")]
