@@ -1,11 +1,10 @@
-//! The thread that moves what was committed from the write-ahead log into the database's own pages.
+//! Moving what was committed from the write-ahead log into the database's own pages.
 //!
-//! It does so beside the thread that writes: to sync a thousand pages all over a file takes tens of milliseconds,
-//! in which nobody could be answered. The log begins anew only once nothing is left in it to move, which never comes
-//! about while somebody goes on writing; so what little is left at the end is moved by the writer, between two commits.
+//! It is done on a thread beside the one that writes: to sync a thousand pages all over a file takes tens of
+//! milliseconds, in which nobody could be answered. The log begins anew only once nothing is left in it to move, which
+//! never comes about while somebody goes on writing; so what little is left at the end is moved by the writer, between
+//! two commits.
 
-use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
@@ -22,31 +21,20 @@ const LITTLE: i64 = 64;
 /// How many passes are made at most. Each finds what came in during the one before it.
 const PASSES: usize = 6;
 
-/// The way to the thread, for the one who writes.
+/// Keeps the log short, for the one who writes.
 pub(crate) struct Checkpointer {
-    requests: Option<SyncSender<()>>,
-    finished: Receiver<()>,
-    thread: Option<JoinHandle<()>>,
-    is_under_way: bool,
+    database: Database,
+    /// The connection, while no thread has it.
+    idle: Option<OpenedFile>,
+    /// The thread that moves the log now.
+    under_way: Option<JoinHandle<Option<OpenedFile>>>,
     /// How many rows the writing connection had changed when the log was last moved.
     moved_at: u64,
 }
 
 impl Checkpointer {
-    pub(crate) fn spawn(database: Database) -> io::Result<Self> {
-        let (requests, wanted) = sync_channel::<()>(1);
-        let (finish, finished) = sync_channel(1);
-        let thread = thread::Builder::new().name("doorward-checkpointer".to_owned()).spawn(move || {
-            let mut opened = None;
-            while wanted.recv().is_ok() {
-                // What can't be moved now stays in the log, where everybody finds it too, and is moved next time.
-                let _ = move_most(&database, &mut opened);
-                if finish.send(()).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { requests: Some(requests), finished, thread: Some(thread), is_under_way: false, moved_at: 0 })
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database, idle: None, under_way: None, moved_at: 0 }
     }
 
     /// Tells a connection to leave the log to us, who [`follow`](Self::follow) it: by itself it would move a thousand
@@ -58,19 +46,25 @@ impl Checkpointer {
     /// Sees to it that the log stays short: to be called between two transactions of the connection that writes.
     pub(crate) fn follow(&mut self, writing: &Connection) {
         let rows = writing.total_changes();
-        if self.is_under_way {
-            if self.finished.try_recv() != Err(TryRecvError::Empty) {
-                self.is_under_way = false;
+        match self.under_way.take() {
+            Some(thread) if thread.is_finished() => {
+                self.idle = thread.join().unwrap_or_default();
                 self.move_rest(writing);
             }
-        } else if rows < self.moved_at {
+            Some(thread) => self.under_way = Some(thread),
             // Another connection than before, which counts from zero.
-            self.moved_at = 0;
-        } else if rows - self.moved_at >= ROWS {
-            self.is_under_way = self.requests.as_ref().is_some_and(|requests| requests.try_send(()).is_ok());
-            if !self.is_under_way {
-                self.move_rest(writing);
-            }
+            None if rows < self.moved_at => self.moved_at = 0,
+            None if rows - self.moved_at >= ROWS => self.begin(writing),
+            None => {}
+        }
+    }
+
+    fn begin(&mut self, writing: &Connection) {
+        let (database, idle) = (self.database.clone(), self.idle.take());
+        let thread = thread::Builder::new().name("doorward-checkpoint".to_owned());
+        match thread.spawn(move || move_most(&database, idle).ok()) {
+            Ok(thread) => self.under_way = Some(thread),
+            Err(_) => self.move_rest(writing),
         }
     }
 
@@ -85,15 +79,15 @@ impl Checkpointer {
 /// Waits for the thread and its connection to be gone.
 impl Drop for Checkpointer {
     fn drop(&mut self) {
-        drop(self.requests.take());
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.under_way.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn move_most(database: &Database, kept: &mut Option<OpenedFile>) -> Result<(), OpenErrorReason> {
-    let opened = match kept.take().filter(|opened| opened.is_in_place(database)) {
+/// What can't be moved now stays in the log, where everybody finds it too, and is moved next time.
+fn move_most(database: &Database, idle: Option<OpenedFile>) -> Result<OpenedFile, OpenErrorReason> {
+    let opened = match idle.filter(|opened| opened.is_in_place(database)) {
         Some(opened) => opened,
         None => database.connect_for_writing()?,
     };
@@ -104,8 +98,7 @@ fn move_most(database: &Database, kept: &mut Option<OpenedFile>) -> Result<(), O
             break;
         }
     }
-    *kept = Some(opened);
-    Ok(())
+    Ok(opened)
 }
 
 /// The log after a checkpoint, in pages since it began anew; -1 each if another process is at it.
@@ -142,7 +135,7 @@ mod tests {
         let path = folder.path().join("doorward.db");
         let database = Database::new(&path, SqliteOptions::default()).unwrap();
         let (writing, _) = migrations::connect_migrated(&database).unwrap();
-        let mut checkpointer = Checkpointer::spawn(database).unwrap();
+        let mut checkpointer = Checkpointer::new(database);
         Checkpointer::take_over(&writing).unwrap();
         writing.execute_batch("CREATE TABLE ballast (x INTEGER)").unwrap();
         let log = folder.path().join("doorward.db-wal");

@@ -47,7 +47,7 @@ impl Writer {
     /// Starts the thread on a connection that is at this version's schema.
     pub(crate) fn spawn(database: Database, opened: OpenedFile) -> Result<Self, OpenErrorReason> {
         let counters = Arc::new(Counters::default());
-        let checkpointer = Checkpointer::spawn(database.clone())?;
+        let checkpointer = Checkpointer::new(database.clone());
         Checkpointer::take_over(&opened)?;
         let thread = WritingThread { database, opened: Some(opened), checkpointer, counters: Arc::clone(&counters) };
         let worker = Worker::spawn("doorward-writer", move |jobs| thread.run(&jobs))?;
