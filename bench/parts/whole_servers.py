@@ -68,8 +68,14 @@ def run(only):
     keep(PART, entry)
 
 
+def newest(rounds, key):
+    """What was seen of a server, at the newest commit at which it was asked."""
+    own = [entry for entry in rounds if key in entry]
+    return [entry[key] for entry in own if entry["commit"] == own[-1]["commit"]]
+
+
 def rates(rounds, key, operation):
-    return [entry[key][operation]["rate"] for entry in rounds if key in entry]
+    return [one[operation]["rate"] for one in newest(rounds, key)]
 
 
 def ratio(rounds, key, operation, other):
@@ -81,14 +87,14 @@ def ratio(rounds, key, operation, other):
 
 def faults(rounds, key, operation):
     """How many answers were not what they should be."""
-    counts = [entry[key][operation]["statuses"] for entry in rounds if key in entry]
+    counts = [one[operation]["statuses"] for one in newest(rounds, key)]
     return sum(count for statuses in counts for status, count in statuses.items() if status != "good")
 
 
 def operation_table(rounds, operation):
     rows = []
     for server in SERVERS:
-        own = [entry[server.key][operation] for entry in rounds if server.key in entry]
+        own = [one[operation] for one in newest(rounds, server.key)]
         if not own:
             continue
         against = [ratio(rounds, doorward, operation, server.key) for doorward in [DOORWARD, DOORWARD_PG]]
@@ -103,7 +109,7 @@ def operation_table(rounds, operation):
 def resources(rounds):
     rows = []
     for server in SERVERS:
-        own = [entry[server.key] for entry in rounds if server.key in entry]
+        own = newest(rounds, server.key)
         if own:
             figures = [own_figure / MIB for own_figure in
                        [median(one["idle"] for one in own), median(one["peak"] for one in own)]]
@@ -133,7 +139,7 @@ def aims(rounds):
         [f"{share[key]:.3f}" for key in share], [value >= 0.93 for value in share.values()])
     factor("refresh, 64 clients: ≥ 15 × FastAPI on SQLite, ≥ 10 × on PostgreSQL (1 · 2 workers)", "refresh", fastapi, [15, 10])
     for name, figure, most, unit in [("start to first 200", "start", 50, 1), ("idle memory, MiB", "idle", 25, MIB)]:
-        values = [median(entry[key][figure] for entry in rounds) / unit for key in share]
+        values = [median(one[figure] for one in newest(rounds, key)) / unit for key in share]
         row(f"{name} < {most}", [number(value) for value in values], [value < most for value in values])
     megabytes = size(binary("doorward")) / MIB
     row("binary < 25 MiB", [number(megabytes)] * 2, [megabytes < 25])
@@ -145,9 +151,12 @@ def report():
     if not rounds:
         return ""
     PLOTS.mkdir(parents=True, exist_ok=True)
-    commits = ", ".join(f"{count} of {commit}" for commit, count in Counter(entry["commit"] for entry in rounds).items())
-    lines = [f"## Whole servers\n\nMedians of {len(rounds)} rounds (Doorward's commit: {commits}); in each, every server was started on an empty database, given "
-             f"{ACCOUNTS} accounts, and asked by `bench/load`, one after the other. A ratio is the median of those within a "
+    commits = Counter((entry["commit"], all(server.key in entry for server in SERVERS)) for entry in rounds)
+    asked = ", ".join(f"{count} {'of all' if is_whole else 'of Doorward alone'} at commit {commit}"
+                      for (commit, is_whole), count in commits.items())
+    lines = [f"## Whole servers\n\n{len(rounds)} rounds: {asked}. In each, every server was started on an empty database, given "
+             f"{ACCOUNTS} accounts, and asked by `bench/load`, one after the other. What is said of one "
+             "server is the median at the newest commit at which it was asked; a ratio is the median of the ratios within a "
              "round. Client, server and PostgreSQL share the machine's cores: for logins the client costs nothing, of a "
              "refresh or a read it takes its share. Every hash is Argon2id with 64 MiB, 3 passes, 4 lanes. Doorward ran "
              "with `RATE_LIMIT_ENABLED=false`, the others have no limits or had them off.\n\n### The aims\n", aims(rounds)]
