@@ -89,7 +89,7 @@ fn decide_rotation(times: u32) -> Outcome {
     Ok(())
 }
 
-/// By the time it is asked for the session's rows and statements are known, as in a server that runs.
+/// The first prepares the statements, which the gate's difference leaves out, as a server that runs has done.
 fn rotate_in_sqlite(times: u32) -> Outcome {
     let folder = tempfile::tempdir()?;
     let mut token = generate_refresh_token()?;

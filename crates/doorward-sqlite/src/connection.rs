@@ -18,8 +18,8 @@ const STATEMENT_CACHE: usize = 64;
 /// The write-ahead log shrinks back to this many bytes after a burst.
 const LOG_SIZE_LIMIT: u32 = 8 * 1024 * 1024;
 
-/// How much of the database the writing connection keeps in memory: all of it up to some 60,000 sessions, and of more
-/// what every search passes through.
+/// How much of the database the writing connection keeps in memory: all of it up to some 35,000 accounts with a session
+/// each, and of more what every search passes through.
 const WRITING_CACHE_KIB: i32 = 16 * 1024;
 
 /// Which file, and how to open it.

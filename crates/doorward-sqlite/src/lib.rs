@@ -17,7 +17,8 @@
 //!
 //! One thread writes and commits together what came in while it waited for the disk; an answer is given
 //! only after its commit is on disk (write-ahead log, `synchronous = FULL`). Rows are read on the
-//! caller's thread, listings on a second thread; now and then a third moves the log into the database. No async runtime is needed.
+//! caller's thread, listings on a second thread; now and then a third moves the log into the database. No
+//! async runtime is needed.
 //!
 //! The database must lie on a local disk: a write-ahead log does not work over a network file system.
 //! Several processes may have it open at once (the command line beside the server, say).

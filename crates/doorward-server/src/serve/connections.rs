@@ -17,7 +17,8 @@ use super::connection::{Edge, OVERLOADED};
 
 /// The pause when the system gives no more file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How many connections the system keeps waiting until they are taken. One more is dropped without a word, and its
+/// How many connections the system keeps waiting until they are taken, if it allows as many (`net.core.somaxconn` on
+/// Linux). One more is dropped without a word, and its
 /// client tries again after a second; tokio's own listener keeps 128, less than a rush at nine in the morning.
 pub(super) const BACKLOG: u32 = 1024;
 /// The least time between two log lines about refused connections.
