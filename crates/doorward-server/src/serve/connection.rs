@@ -84,7 +84,20 @@ impl Edge {
         let _ = stream.set_nodelay(true);
         #[cfg(target_os = "linux")]
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_TIMEOUT));
-        let Some(tls) = &self.tls else { return self.serve_http1(stream, peer, stop).await };
+        match &self.tls {
+            None => self.serve_http1(stream, peer, stop).await,
+            // In memory of its own: a connection without TLS would otherwise be five times as large.
+            Some(tls) => Box::pin(self.serve_tls(tls, stream, peer, stop)).await,
+        }
+    }
+
+    async fn serve_tls(
+        self: &Arc<Self>,
+        tls: &TlsAcceptor,
+        stream: TcpStream,
+        peer: SocketAddr,
+        stop: watch::Receiver<()>,
+    ) {
         let mut handshake = pin!(timeout(self.patience.header, tls.accept(stream)));
         let mut stopping = stop.clone();
         let handshake = tokio::select! {

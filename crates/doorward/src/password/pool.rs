@@ -30,6 +30,11 @@ use super::pepper::Peppers;
 /// How long a thread has nothing to do before it wipes its memory.
 const IDLE: Duration = Duration::from_millis(500);
 
+/// How far a hashing thread stands back, in steps of `nice(2)`: one that wants a core beside a thread that answers
+/// requests gets a quarter of it. A hash takes tens of milliseconds and can spare one; an answer takes a tenth of one.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
 /// Hashes passwords on threads of its own, within a fixed memory, whatever the load.
 ///
 /// When the queue is full, or the wait would pass the deadline, the answer is
@@ -37,7 +42,8 @@ const IDLE: Duration = Duration::from_millis(500);
 /// passwords waiting delays another's one by a single hash, and it is the client with the most waiting that
 /// loses its newest when places run out. Who goes away while waiting is not hashed for. A stored hash that
 /// needs more memory than a thread owns borrows it, one such hash at a time. A thread with nothing else to do
-/// helps with another's hash, and stops when a password comes. Memory is wiped once its thread is idle.
+/// helps with another's hash, and stops when a password comes. On Linux the threads let others go first. Memory
+/// is wiped once its thread is idle.
 /// Dropping the pool stops the threads, after the hash each is busy with.
 #[derive(Debug)]
 pub struct HashingPool {
@@ -220,6 +226,7 @@ impl Shared {
 
     /// The life of one thread. It holds no lock while it hashes or answers.
     fn work(&self, mut workspace: Workspace) {
+        stand_back();
         while let Some(job) = self.next(&mut workspace) {
             let is_oversized = self.is_oversized(&job);
             let answer = self.perform(job, &mut workspace);
@@ -348,6 +355,12 @@ impl Shared {
 /// Wakes whoever waits: foreign code, whose panic must not take the thread along.
 fn send(answer: Answer) {
     let _ = catch_unwind(AssertUnwindSafe(answer));
+}
+
+/// Lets other threads go first, where a thread can say so: on Linux, of itself alone.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICENESS);
 }
 
 #[expect(clippy::disallowed_methods, reason = "measures waits; decides about no token")]

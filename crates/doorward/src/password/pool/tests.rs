@@ -361,3 +361,13 @@ fn the_time_of_a_hash_is_measured_before_the_first() {
     assert_ne!(average, parameters.guessed_micros());
     assert!((1_000..10_000_000).contains(&average), "{average}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_threads_stand_back_for_others() {
+    let own = rustix::process::getpriority_process(None).unwrap();
+    let pool = pool(1, 1);
+    let theirs = block_on(enqueue(&pool, SMALL, |_| rustix::process::getpriority_process(None).unwrap())).unwrap();
+    assert_eq!(theirs, (own + NICENESS).min(19));
+    assert_eq!(rustix::process::getpriority_process(None).unwrap(), own, "the threads alone");
+}
