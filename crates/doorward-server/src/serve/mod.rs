@@ -39,7 +39,7 @@ const RUNTIME_END: Duration = Duration::from_secs(1);
 
 /// Serves until a signal to stop, then ends in order.
 pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Failure> {
-    logging::start(settings)?;
+    let _logging = logging::start(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::because)?;
     let outcome = runtime.block_on(serve(settings));
     runtime.shutdown_timeout(RUNTIME_END);

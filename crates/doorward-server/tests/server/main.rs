@@ -18,6 +18,7 @@ mod idle;
 mod import;
 mod import_on_postgresql;
 mod limits;
+mod logging;
 mod mail;
 mod many_nodes;
 mod on_postgresql;
