@@ -12,7 +12,7 @@ use crate::device;
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::origin::Origin;
-use crate::password::HashingPool;
+use crate::password::{ClientKey, ClientOfPool, HashingPool};
 use crate::revocation::Revocations;
 use crate::role::Role;
 use crate::session::{NewSession, RefreshRules, SessionId};
@@ -162,6 +162,11 @@ impl Auth {
     /// Finishes what was accepted and closes the store.
     pub async fn close(&self) {
         self.store.close().await;
+    }
+
+    /// The hashing threads, for whoever asks from there.
+    pub(crate) fn pool_for(&self, origin: Origin<'_>) -> ClientOfPool<'_> {
+        self.pool.for_client(origin.address.map(ClientKey::from))
     }
 
     /// A new session and its first refresh token.

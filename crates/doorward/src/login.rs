@@ -7,7 +7,7 @@ use crate::email::EmailAddress;
 use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
-use crate::password::{ClientKey, ClientOfPool, Password, PasswordHash};
+use crate::password::{ClientOfPool, Password, PasswordHash};
 use crate::redemption::RedeemError;
 use crate::second_factor::LoginChallenge;
 use crate::store::{SessionOpening, VerifiedLogin};
@@ -52,6 +52,8 @@ impl Auth {
         password: &Password,
         origin: Origin<'_>,
     ) -> Result<TokenPair, LoginError> {
+        // First, for a rush must not reach the store when there is no time to hash for it.
+        self.pool_for(origin).look_for_place().map_err(Fault::from)?;
         let attempt = Attempt::Password { account: email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
         let outcome = self.log_in(email, password, origin).await;
@@ -69,7 +71,7 @@ impl Auth {
         password: &Password,
         origin: Origin<'_>,
     ) -> Result<TokenPair, LoginError> {
-        let pool = self.pool.for_client(origin.address.map(ClientKey::from));
+        let pool = self.pool_for(origin);
         let account = self.store.find_account_by_email(email).await.map_err(Fault::from)?;
         let stored = account.as_ref().map(|account| &account.password_hash);
         let verification = pool.verify_password(password, stored).await.map_err(Fault::from)?;

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
-use crate::password::{ClientKey, Password};
+use crate::password::Password;
 use crate::second_factor::CodeError;
 use crate::user::UserId;
 
@@ -151,7 +151,7 @@ impl Auth {
         password: &Password,
         origin: Origin<'_>,
     ) -> Result<(), ProofError> {
-        let pool = self.pool.for_client(origin.address.map(ClientKey::from));
+        let pool = self.pool_for(origin);
         let hash = Some(&account.password_hash);
         let verification = pool.verify_password(password, hash).await.map_err(Fault::from)?;
         if !verification.matches {

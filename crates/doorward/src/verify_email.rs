@@ -18,7 +18,7 @@ use crate::letter::LetterContent;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::outbox::NewMessage;
-use crate::password::{ClientKey, Password, PasswordHash};
+use crate::password::{Password, PasswordHash};
 use crate::redemption::{RedeemError, TicketProof, without};
 use crate::session::EndReason;
 use crate::ticket::{Purpose, Ticket, replace};
@@ -172,7 +172,7 @@ impl Auth {
     ) -> Result<CredentialVersion, RedeemError> {
         let attempt = Attempt::Password { account: account.user.email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
-        let pool = self.pool.for_client(origin.address.map(ClientKey::from));
+        let pool = self.pool_for(origin);
         let verified = pool.verify_password(password, Some(&account.password_hash)).await.map_err(Fault::from);
         let went = match &verified {
             Ok(verification) if verification.matches => Outcome::Succeeded,

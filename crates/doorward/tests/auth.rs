@@ -2,14 +2,19 @@
 #![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
 
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, Peppers, PoolSettings};
+use doorward::login::LoginError;
+use doorward::password::{
+    HashParameters, HashingError, HashingPool, NewPassword, Password, PasswordPolicy, Peppers, PoolSettings,
+};
 use doorward::testing::amending::set_role;
 use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
-use doorward::{Auth, AuthenticateError, EmailAddress, Origin, Purged, Readiness, Role, Store};
+use doorward::{Auth, AuthenticateError, EmailAddress, Fault, Origin, Purged, Readiness, Role, Store};
 
 const SECRET: &str = "wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd";
 const OLD_SECRET: &str = "Rk3dQ8sYp1LxV6nTz0GhC5uWj9EaM2bF";
@@ -226,4 +231,24 @@ fn housekeeping_removes_the_dead_and_touches_nothing_alive() {
     assert_eq!(block_on(auth.purge()).unwrap(), Purged { rows: 2, is_done: true });
     assert_eq!(block_on(auth.purge()).unwrap(), Purged { rows: 0, is_done: true });
     block_on(auth.refresh(&alive.refresh_token.reveal(), Origin::unknown())).unwrap();
+}
+
+#[test]
+fn a_rush_of_logins_is_refused_before_the_store_is_asked() {
+    let world = World::new();
+    // A hash of about a second, and no place beside it.
+    let settings = PoolSettings {
+        workers: NonZeroUsize::MIN,
+        queue_limit: 0,
+        ..PoolSettings::new(HashParameters::new(65_536, 20, 1).unwrap())
+    };
+    let auth = world.made_of(settings, Keyring::new(SecretKey::new(SECRET).unwrap(), Vec::new()));
+    let (email, password) = (ada(), password());
+    let mut first = pin!(auth.login(&email, &password, Origin::unknown()));
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    block_on(auth.close());
+    let second = block_on(auth.login(&email, &password, Origin::unknown()));
+    let Err(LoginError::Fault(Fault::Hashing(HashingError::Overloaded { .. }))) = second else {
+        panic!("{second:?}");
+    };
 }

@@ -219,6 +219,16 @@ impl HashingPool {
 }
 
 impl ClientOfPool<'_> {
+    /// Whether one more password would be taken now; one that isn't counts as refused. For whoever has something to do
+    /// first that would be in vain. Nothing is promised.
+    ///
+    /// # Errors
+    ///
+    /// [`HashingError::Overloaded`].
+    pub fn look_for_place(self) -> Result<(), HashingError> {
+        self.pool.look_for_place(self.client)
+    }
+
     /// As [`hash_password`], in turns with other clients.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{ClientKey, PasswordHash, blocklist, context};
+use super::{PasswordHash, blocklist, context};
 #[cfg(doc)]
 use crate::account_rules::AccountRules;
 use crate::auth::Auth;
@@ -166,7 +166,7 @@ impl Auth {
         origin: Origin<'_>,
     ) -> Result<PasswordHash, NewPasswordError> {
         self.suits(password, Some(email))?;
-        let pool = self.pool.for_client(origin.address.map(ClientKey::from));
+        let pool = self.pool_for(origin);
         Ok(pool.hash_password(password.password()).await.map_err(Fault::from)?)
     }
 

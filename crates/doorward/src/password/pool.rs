@@ -158,6 +158,11 @@ impl HashingPool {
         self.shared.counters.read(self.shared.settings.workers.get(), waiting, running)
     }
 
+    /// Refuses what [`run`](Self::run) would refuse now.
+    pub(super) fn look_for_place(&self, client: Option<ClientKey>) -> Result<(), HashingError> {
+        self.shared.look_for_place(client)
+    }
+
     /// Has `work` done by one of the threads, in the turn of that client.
     pub(super) async fn run<T: Send + 'static>(
         &self,

@@ -16,21 +16,22 @@ enum Obstacle {
     Late,
 }
 
+/// Where a password may wait.
+enum Place {
+    Free,
+    /// That of another client, who has more.
+    Another,
+}
+
 impl Shared {
     /// Takes a place in the queue, perhaps another client's.
     pub(super) fn admit(&self, client: Option<ClientKey>, job: Job) -> Result<(), HashingError> {
         let mut queue = self.queue();
-        if self.obstacle(&queue, client).is_some() {
-            self.drop_abandoned(&mut queue);
-        }
-        let displaced = match self.obstacle(&queue, client) {
-            None => None,
-            Some(Obstacle::Late) => return Err(self.overloaded(&queue, client, &self.counters.late)),
-            Some(Obstacle::Full) => match queue.jobs.displace_for(client) {
-                Some(displaced) => Some((displaced, self.overloaded(&queue, client, &self.counters.displaced))),
-                None => return Err(self.overloaded(&queue, client, &self.counters.full)),
-            },
+        let displaced = match self.place(&mut queue, client)? {
+            Place::Free => None,
+            Place::Another => queue.jobs.displace_for(client),
         };
+        let displaced = displaced.map(|job| (job, self.overloaded(&queue, client, &self.counters.displaced)));
         queue.jobs.push(client, job);
         drop(queue);
         self.arrived.notify_one();
@@ -38,6 +39,23 @@ impl Shared {
             send((displaced.run)(Err(refusal)));
         }
         Ok(())
+    }
+
+    /// Refuses as [`admit`](Self::admit) would, and takes nothing.
+    pub(super) fn look_for_place(&self, client: Option<ClientKey>) -> Result<(), HashingError> {
+        self.place(&mut self.queue(), client).map(drop)
+    }
+
+    fn place(&self, queue: &mut Queue, client: Option<ClientKey>) -> Result<Place, HashingError> {
+        if self.obstacle(queue, client).is_some() {
+            self.drop_abandoned(queue);
+        }
+        match self.obstacle(queue, client) {
+            None => Ok(Place::Free),
+            Some(Obstacle::Late) => Err(self.overloaded(queue, client, &self.counters.late)),
+            Some(Obstacle::Full) if queue.jobs.displaceable_for(client).is_some() => Ok(Place::Another),
+            Some(Obstacle::Full) => Err(self.overloaded(queue, client, &self.counters.full)),
+        }
     }
 
     /// What keeps one more password of that client out.

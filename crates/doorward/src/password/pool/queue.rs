@@ -65,13 +65,16 @@ impl<T> FairQueue<T> {
     /// Takes the newest item from whoever has most, in favour of one more of `client`; nothing from anybody who
     /// would then have less than `client`.
     pub(super) fn displace_for(&mut self, client: Option<ClientKey>) -> Option<T> {
-        let own = self.waiting_for(client);
-        let (_, most) = self.waiting.iter_mut().max_by_key(|(_, items)| items.len())?;
-        if most.len() < own + 2 {
-            return None;
-        }
+        let owner = self.displaceable_for(client)?;
         self.length -= 1;
-        most.pop_back()
+        self.waiting.get_mut(&owner)?.pop_back()
+    }
+
+    /// Whose item that would be.
+    pub(super) fn displaceable_for(&self, client: Option<ClientKey>) -> Option<Option<ClientKey>> {
+        let own = self.waiting_for(client);
+        let (owner, most) = self.waiting.iter().max_by_key(|(_, items)| items.len())?;
+        (most.len() >= own + 2).then_some(*owner)
     }
 
     /// Removes what `is_kept` says no to; how many.

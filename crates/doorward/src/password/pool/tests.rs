@@ -268,11 +268,14 @@ fn in_a_full_queue_the_client_with_most_loses_its_newest() {
     let one_too_many =
         enqueue_for(&pool, client(1), SMALL, noting(&order, 1)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(one_too_many, Poll::Ready(Err(HashingError::Overloaded { .. }))));
+    assert!(matches!(pool.look_for_place(client(1)), Err(HashingError::Overloaded { .. })));
+    pool.look_for_place(client(2)).unwrap();
+    assert_eq!(pool.statistics().waiting, 4, "who looks takes nothing");
     let newcomer = enqueue_for(&pool, client(2), SMALL, noting(&order, 2));
     // Told at once, while the one thread is busy.
     let displaced = many.pop().unwrap().as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(displaced, Poll::Ready(Err(HashingError::Overloaded { .. }))));
-    assert_eq!(pool.statistics().refused, Refusals { full: 1, late: 0, displaced: 1 });
+    assert_eq!(pool.statistics().refused, Refusals { full: 2, late: 0, displaced: 1 });
     drop(gate);
     for future in [first, newcomer].into_iter().chain(many) {
         block_on(future).unwrap();
