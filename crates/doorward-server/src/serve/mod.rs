@@ -106,7 +106,7 @@ async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mu
     if let Some(certificate) = certificate {
         tokio::spawn(tls::keep_current(certificate));
     }
-    let ending = serve_connections(settings, connections, (listener, router), signals).await;
+    let ending = serve_connections(settings, connections, (listener, router), signals).await?;
     housekeeping.abort();
     // What the last requests gave cause for is in the outbox, and goes when somebody serves again.
     drop(stop_delivering);
@@ -124,20 +124,28 @@ async fn serve_connections(
     connections: Connections,
     (listener, router): (TcpListener, Router),
     signals: &mut Signals,
-) -> Ending {
-    let stop = async {
-        let signal = signals.next().await;
-        tracing::info!(event = "stopping", signal, "stopping: no new connections, requests under way may finish");
-    };
-    let open = connections.serve(listener, router, stop).await;
+) -> Result<Ending, Failure> {
+    let deaf = || Failure::new("connections are no longer accepted, by a defect of the program");
+    let (stop, stopped) = oneshot::channel::<()>();
+    // A task like those that it spawns: from this thread each would have to wake a thread of the runtime.
+    let mut serving = tokio::spawn(connections.serve(listener, router, async move { drop(stopped.await) }));
     tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(event = "stopping", signal, "stopping: no new connections, requests under way may finish");
+        }
+        // It panicked: better no server than a deaf one.
+        _ = &mut serving => return Err(deaf()),
+    }
+    drop(stop);
+    let open = serving.await.map_err(|_| deaf())?;
+    Ok(tokio::select! {
         () = open.finish() => Ending::Orderly,
         () = tokio::time::sleep(settings.shutdown_grace) => {
             tracing::warn!(event = "drain_cut", "shutdown_grace_seconds are over: cutting requests under way");
             Ending::Orderly
         }
         _ = signals.next() => Ending::Forced,
-    }
+    })
 }
 
 fn limits(settings: &Settings, max_connections: usize) -> Limits {
