@@ -30,6 +30,7 @@ impl Timestamp {
 
     /// The moment `duration` later, clamped to the range of [`Timestamp`].
     #[must_use]
+    #[inline]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(micros_of(duration)))
     }
@@ -46,8 +47,11 @@ impl Timestamp {
     }
 }
 
+#[inline]
 fn micros_of(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+    // 64 bits suffice: what saturates here is clamped anyway.
+    let micros = duration.as_secs().saturating_mul(1_000_000).saturating_add(duration.subsec_micros().into());
+    i64::try_from(micros).unwrap_or(i64::MAX)
 }
 
 /// Tells the time. [`Auth`](crate::Auth) reads it once a request and passes the moment on as data.

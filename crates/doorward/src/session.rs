@@ -232,6 +232,7 @@ impl Default for RefreshRules {
 
 impl RefreshRules {
     /// When a refresh token dies that is issued at `now` in a session opened at `created_at`.
+    #[inline]
     pub fn expiry(&self, created_at: Timestamp, now: Timestamp) -> Timestamp {
         let unused = now.plus(self.idle.map_or(self.lifetime, |idle| idle.min(self.lifetime)));
         self.absolute.map_or(unused, |absolute| unused.min(created_at.plus(absolute)))
