@@ -128,7 +128,8 @@ def report():
               if (PLOTS / f"{name}.svg").exists()]
     return "\n".join([
         f"## {LOGINS} logins at once", "",
-        f"Medians of the runs; what the logins were answered is of the last, and so are the plots. {LOGINS} connections ask to log in at the same moment; others ask `/health` and refresh every 20 ms "
+        f"Medians of the runs; what the logins were answered is of the last, and so are the plots. "
+        f"{LOGINS} connections ask to log in at the same moment; others ask `/health` and refresh every 20 ms "
         "whatever comes back, from a second before until two seconds after the last login. A probe's latency counts from "
         "the moment at which it was to be sent. Doorward's queue holds who can be served within ten seconds; who can't gets "
         "503 `OVERLOADED` with `Retry-After` at once.", "",
