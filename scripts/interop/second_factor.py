@@ -76,7 +76,7 @@ def main() -> None:
     status, tokens = ask("POST", "/auth/register", {"email": EMAIL, "password": PASSWORD})
     expect(status == 201, f"registration answers {status}")
     token = tokens["access_token"]
-    status, enrolment = ask("POST", "/auth/totp", token=token)
+    status, enrolment = ask("POST", "/auth/totp", {"password": PASSWORD}, token)
     expect(status == 200, f"enrolment answers {status}")
     uri = read_qr(enrolment["qr_svg"])
     expect(uri == enrolment["uri"], "the QR code and the URI differ")

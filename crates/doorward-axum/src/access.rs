@@ -29,6 +29,13 @@ pub(crate) struct PerhapsUser(pub(crate) Option<Identity>);
 #[derive(Debug, Clone)]
 pub struct AdminUser(pub User);
 
+/// An [administrator](AdminUser) who has proven in this session, at most `recent_for` ago, who they are: for what changes
+/// other people's accounts, so that a stolen access token alone does nothing to them.
+///
+/// Refuses as [`AdminUser`] does, and with 403 `AUTH_REAUTHENTICATION_REQUIRED` whose proof is older.
+#[derive(Debug, Clone)]
+pub struct RecentAdmin(pub User);
+
 impl<S> FromRequestParts<S> for CurrentUser
 where
     Arc<Auth>: FromRef<S>,
@@ -70,6 +77,23 @@ where
         let identity = auth.authenticate(bearer_token(&parts.headers)?).await?;
         let from = RequestOrigin::of(parts);
         Ok(Self(auth.current_admin(&identity, from.origin()).await?))
+    }
+}
+
+impl<S> FromRequestParts<S> for RecentAdmin
+where
+    Arc<Auth>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let auth = Arc::<Auth>::from_ref(state);
+        let identity = auth.authenticate(bearer_token(&parts.headers)?).await?;
+        let from = RequestOrigin::of(parts);
+        let admin = auth.current_admin(&identity, from.origin()).await?;
+        auth.require_recent(&identity, auth.now()).await?;
+        Ok(Self(admin))
     }
 }
 

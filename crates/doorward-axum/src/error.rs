@@ -161,7 +161,7 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "AUTH_ACCOUNT_DEACTIVATED", detail)
     }
 
-    fn reauthentication_required() -> Self {
+    pub(crate) fn reauthentication_required() -> Self {
         let detail = "Reauthentication required";
         Self::new(StatusCode::FORBIDDEN, "AUTH_REAUTHENTICATION_REQUIRED", detail)
     }
@@ -266,7 +266,7 @@ impl From<ProofError> for ApiError {
     fn from(error: ProofError) -> Self {
         match error {
             ProofError::WrongPassword => {
-                Self::new(StatusCode::FORBIDDEN, "AUTH_WRONG_PASSWORD", "Wrong password").field("password")
+                Self::new(StatusCode::FORBIDDEN, "AUTH_PASSWORD_INVALID", "Wrong password").field("password")
             }
             ProofError::WrongCode => {
                 Self::new(StatusCode::FORBIDDEN, "AUTH_CODE_INVALID", "Invalid code").field("code")
@@ -308,7 +308,7 @@ impl From<SecondFactorError> for ApiError {
         let conflict = |code, detail| Self::new(StatusCode::CONFLICT, code, detail);
         let forbidden = |code, detail| Self::new(StatusCode::FORBIDDEN, code, detail);
         match error {
-            SecondFactorError::NotRecent => Self::reauthentication_required(),
+            SecondFactorError::Proof(error) => error.into(),
             SecondFactorError::EmailNotVerified => Self::email_not_verified(),
             SecondFactorError::AlreadyEnabled => {
                 conflict("AUTH_SECOND_FACTOR_ENABLED", "A second factor is enabled already")

@@ -28,7 +28,7 @@
 //!
 //! * [`router`]: everything, ready to serve.
 //! * [`routes`]: the routes alone, to merge into an application; [`pages`]: the pages that links in letters lead to.
-//! * [`CurrentUser`], [`AdminUser`]: what a handler asks for; [`require_user`], [`require_admin`]: the
+//! * [`CurrentUser`], [`AdminUser`], [`RecentAdmin`]: what a handler asks for; [`require_user`], [`require_admin`]: the
 //!   same for a whole group of routes.
 //! * [`RequestOrigin`]: where a request came from, for the use cases of [`doorward::Auth`].
 //! * [`ApiError`]: the error shape, for the application's own errors too.
@@ -49,7 +49,7 @@ mod routes;
 mod schemas;
 mod validation;
 
-pub use access::{AdminUser, CurrentUser, require_admin, require_user};
+pub use access::{AdminUser, CurrentUser, RecentAdmin, require_admin, require_user};
 pub use body::{BODY_LIMIT, JsonBody};
 pub use client_address::{ClientAddress, TrustedProxies};
 pub use error::ApiError;
@@ -59,8 +59,8 @@ pub use pages::pages;
 pub use request_origin::RequestOrigin;
 pub use router::{RouterOptions, router, routes};
 pub use schemas::{
-    AdminUserResponse, ChoosePasswordRequest, CodeRequest, ConfirmEmailRequest, EmailRequest, EraseRequest,
-    EventPageResponse, EventResponse, LoginRequest, PasswordChangeRequest, ProfileUpdate, ReauthenticateRequest,
+    AdminUserResponse, ChoosePasswordRequest, ConfirmEmailRequest, EmailChangeRequest, EmailRequest, EventPageResponse,
+    EventResponse, LoginRequest, PasswordChangeRequest, ProfileUpdate, ProofRequest, ReauthenticateRequest,
     RecoveryCodesResponse, RefreshRequest, RoleChange, SecondFactorRequest, SessionResponse, SessionsResponse, Ticket,
     TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse, UserCreate, UserInvite, UserPageResponse,
     UserResponse, VerifyEmailRequest,

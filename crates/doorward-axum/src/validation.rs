@@ -125,6 +125,9 @@ impl FieldFault {
 
 /// A schema that is read from the members of a JSON object.
 pub trait FromFields: Sized {
+    /// Whether a request without a body is refused; where it isn't, it is read as one without members.
+    const NEEDS_BODY: bool = true;
+
     /// Reads what is there and notes every fault; `None` when there was one.
     fn from_fields(fields: &mut Fields) -> Option<Self>;
 }
@@ -145,14 +148,19 @@ impl Fields {
     /// Every fault of the body.
     pub(crate) fn read<T: FromFields>(body: &[u8], auth: Arc<Auth>) -> Result<T, Vec<FieldFault>> {
         if body.iter().all(u8::is_ascii_whitespace) {
-            return Err(vec![FieldFault::missing(vec!["body"])]);
+            return if T::NEEDS_BODY { Err(missing_body()) } else { Self::collect(Vec::new(), auth) };
         }
         let mut json = Json::parse(body).map_err(|_| vec![FieldFault::json_invalid()])?;
         let members = match &mut json {
             Json::Object(members) => std::mem::take(members),
-            Json::Null => return Err(vec![FieldFault::missing(vec!["body"])]),
+            Json::Null if T::NEEDS_BODY => return Err(missing_body()),
+            Json::Null => Vec::new(),
             _ => return Err(vec![FieldFault::model_attributes_type()]),
         };
+        Self::collect(members, auth)
+    }
+
+    fn collect<T: FromFields>(members: Vec<(String, Json)>, auth: Arc<Auth>) -> Result<T, Vec<FieldFault>> {
         let mut fields = Self { members, faults: Vec::new(), auth };
         match T::from_fields(&mut fields) {
             Some(value) if fields.faults.is_empty() => Ok(value),
@@ -209,6 +217,10 @@ impl Fields {
     fn note<T>(&mut self, read: Result<T, FieldFault>) -> Option<T> {
         read.map_err(|fault| self.faults.push(fault)).ok()
     }
+}
+
+fn missing_body() -> Vec<FieldFault> {
+    vec![FieldFault::missing(vec!["body"])]
 }
 
 /// Takes the string out of `value` and reads it.

@@ -22,7 +22,7 @@ macro_rules! built_in {
 }
 
 /// Every template there is.
-const BUILT_IN: [(&str, &str); 20] = built_in![
+const BUILT_IN: [(&str, &str); 26] = built_in![
     "layout.html",
     "parts.html",
     "verify_email.txt",
@@ -43,6 +43,12 @@ const BUILT_IN: [(&str, &str); 20] = built_in![
     "second_factor_disabled.html",
     "recovery_code_used.txt",
     "recovery_code_used.html",
+    "email_change_requested.txt",
+    "email_change_requested.html",
+    "recovery_codes_renewed.txt",
+    "recovery_codes_renewed.html",
+    "administrator_changed.txt",
+    "administrator_changed.html",
 ];
 
 /// The templates of letters.
@@ -179,7 +185,8 @@ impl Templates {
                 subject,
                 service => &*view.service, name => &*view.name, link, code => &*view.code,
                 lifetime => &*view.lifetime, code_lifetime => &*view.code_lifetime,
-                new_address => &*view.new_address, left => view.left, at => &*view.at,
+                new_address => &*view.new_address, account => &*view.account, is_admin => view.is_admin,
+                left => view.left, at => &*view.at,
             })
             .map_err(fault)
     }

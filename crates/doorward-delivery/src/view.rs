@@ -27,8 +27,12 @@ pub struct View {
     pub lifetime: String,
     /// How long the code is good, in words.
     pub code_lifetime: String,
-    /// The account's address from now on.
+    /// The account's address from now on, or the one that was asked for.
     pub new_address: String,
+    /// The address of the account that a letter to administrators is about.
+    pub account: String,
+    /// Whether that account is an administrator's from now on.
+    pub is_admin: bool,
     /// How many recovery codes are left.
     pub left: usize,
     /// When it happened: `2026-11-25 22:41 UTC`.
@@ -48,7 +52,13 @@ impl View {
             view.ticket(purpose, &links.link(purpose, &secret.token(user)), &secret.code);
         }
         match &letter.content {
-            LetterContent::EmailChanged { new_address } => view.new_address.clone_from(new_address),
+            LetterContent::EmailChanged { new_address } | LetterContent::EmailChangeRequested { new_address } => {
+                view.new_address.clone_from(new_address);
+            }
+            LetterContent::AdministratorChanged { account, is_admin } => {
+                view.account.clone_from(account);
+                view.is_admin = *is_admin;
+            }
             LetterContent::RecoveryCodeUsed { left } => view.left = *left,
             _ => {}
         }
@@ -61,6 +71,8 @@ impl View {
             service: service.to_owned(),
             name: "Ada Lovelace".to_owned(),
             new_address: "ada@new.example.com".to_owned(),
+            account: "ada@example.com".to_owned(),
+            is_admin: true,
             left: 7,
             at: in_words(1_800_000_000_000_000),
             ..Self::default()

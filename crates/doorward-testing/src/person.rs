@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use doorward::login::LoginError;
 use doorward::password::{NewPassword, Password, PasswordPolicy};
+use doorward::reauthenticate::Proof;
 use doorward::register::RegisterError;
 use doorward::testing::Authenticator;
 use doorward::{AuthenticateError, Clock, EmailAddress, Identity, Origin, Role, TokenPair, UserId};
@@ -82,7 +83,8 @@ impl TestAuth {
     /// authenticator shows a fresh code. The other sessions of that person end.
     pub async fn enable_second_factor(&self, person: &Person) -> Authenticator {
         let (auth, identity) = (self.auth(), self.identity(person).await.expect("an access token that is good"));
-        let enrolment = auth.enrol_totp(&identity).await.expect("a fresh login and no second factor yet");
+        let enrolment = auth.enrol_totp(&identity, &Proof { password: typed(), code: None }, Origin::unknown()).await;
+        let enrolment = enrolment.expect("no second factor yet");
         let authenticator = Authenticator::new(&enrolment.secret).expect("the secret is in base32");
         let code = authenticator.code(self.clock().now());
         let confirmed = auth.confirm_totp(&identity, &enrolment.enrolment, &code, Origin::unknown()).await;

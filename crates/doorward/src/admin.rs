@@ -3,15 +3,20 @@
 use crate::account::{Account, Amendment, SessionChange};
 use crate::audit::{EventKind, NewEvent};
 use crate::auth::{AmendRefusal, Auth};
+use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::error::Fault;
 use crate::letter::LetterContent;
 use crate::origin::Origin;
+use crate::outbox::NewMessage;
 use crate::role::Role;
 use crate::session::EndReason;
 use crate::store::{UserPage, UserQuery};
 use crate::ticket::{Purpose, replace};
 use crate::user::{ActivationDecision, User, UserId, decide_activation};
+
+/// How many administrators are told of one that comes or goes.
+const TOLD_AT_MOST: u32 = 100;
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -52,19 +57,29 @@ impl Auth {
         self.set_active(id, true, origin).await
     }
 
-    /// Gives a user another role, in force at once whatever their access tokens say.
+    /// Gives a user another role, in force at once whatever their access tokens say. That person and every administrator
+    /// are told by mail when it makes or unmakes an administrator.
     ///
     /// # Errors
     ///
     /// [`AdminError`]: no such user, or the request could not be carried out.
     pub async fn set_role(&self, id: UserId, role: Role, origin: Origin<'_>) -> Result<User, AdminError> {
         let now = self.clock.now();
+        let administrators = self.administrators().await?;
         self.amend(id, |account| {
             if account.user.role == role {
                 return Ok((None, account.user.clone()));
             }
             let event = NewEvent::new(EventKind::RoleChanged, origin, now).with("role", role.as_str());
-            self.change_user(account, User { role, ..account.user.clone() }, event)
+            let user = User { role, ..account.user.clone() };
+            let (amendment, user) = self.change_user(account, user, event)?;
+            let amendment = amendment.map(|mut amendment| {
+                let others = administrators.iter().filter(|other| other.id != id);
+                let told = self.letters_about_administrator(others.chain([&user]), (&user.email, role), now)?;
+                amendment.record.messages.extend(told);
+                Ok::<_, Fault>(amendment)
+            });
+            Ok((amendment.transpose()?, user))
         })
         .await
     }
@@ -116,6 +131,25 @@ impl Auth {
     /// [`Fault`] when the request could not be carried out.
     pub async fn find_user_by_email(&self, email: &EmailAddress) -> Result<Option<User>, Fault> {
         Ok(self.store.find_account_by_email(email).await?.map(|account| account.user))
+    }
+
+    /// The administrators who can act and are told of others that come and go: the [`TOLD_AT_MOST`] newest.
+    pub(crate) async fn administrators(&self) -> Result<Vec<User>, Fault> {
+        let role = Some(Role::Admin);
+        let query = UserQuery { role, is_active: Some(true), email_prefix: None, offset: 0, limit: TOLD_AT_MOST };
+        Ok(self.store.list_users(query).await?.users)
+    }
+
+    /// A letter to each of `readers`: that account has become an administrator's, or is one's no longer.
+    pub(crate) fn letters_about_administrator<'a>(
+        &self,
+        readers: impl Iterator<Item = &'a User>,
+        (account, role): (&EmailAddress, Role),
+        now: Timestamp,
+    ) -> Result<Vec<NewMessage>, Fault> {
+        let is_admin = role == Role::Admin;
+        let told = || LetterContent::AdministratorChanged { account: account.as_str().to_owned(), is_admin };
+        readers.map(|reader| self.letter_to(reader, told(), now)).collect()
     }
 
     async fn set_active(&self, id: UserId, active: bool, origin: Origin<'_>) -> Result<User, AdminError> {

@@ -8,28 +8,34 @@ use crate::audit::{EventKind, NewEvent};
 use crate::auth::Auth;
 use crate::authenticate::Identity;
 use crate::email::EmailAddress;
+use crate::error::Fault;
 use crate::letter::LetterContent;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
+use crate::reauthenticate::{Proof, ProofError, Proven};
 use crate::redemption::{RedeemError, TicketProof};
-use crate::ticket::{Purpose, replace};
+use crate::ticket::{Purpose, Ticket, replace};
 
 impl Auth {
-    /// Sends a link and a code to `email`, with which it becomes the address of the person's account. The ones sent
-    /// before are void. Whoever calls this asks first for recent proof of who it is.
+    /// Sends a link and a code to `email`, with which it becomes the address of the person's account, and tells the
+    /// present address. Takes the password, and a code where there is a second factor. The ones sent before are void;
+    /// these die with the session that asked for them.
     ///
     /// # Errors
     ///
-    /// [`RedeemError::Fault`] when too many were asked for or the request could not be carried out;
-    /// [`RedeemError::Invalid`] when the account is gone.
+    /// [`ProofError`]: not proven, too many were asked for, or the request could not be carried out.
     pub async fn request_email_change(
         &self,
         identity: &Identity,
         email: &EmailAddress,
+        proof: &Proof,
         origin: Origin<'_>,
-    ) -> Result<(), RedeemError> {
-        let admission = self.admit(Attempt::Recovery { account: email.key(), address: origin.address }).await?;
-        let outcome = self.send_change(identity, email, origin).await;
+    ) -> Result<(), ProofError> {
+        let proven = self.prove_for(identity, proof, "email_change", origin).await?;
+        let account = proven.account.user.email.key();
+        let attempt = Attempt::EmailChange { account, to: email.key(), address: origin.address };
+        let admission = self.admit(attempt).await?;
+        let outcome = self.send_change((identity, &proven), email, origin).await;
         let went = if outcome.is_ok() { Outcome::Succeeded } else { Outcome::NotCarriedOut };
         self.settle(admission, went).await;
         outcome
@@ -37,18 +43,22 @@ impl Auth {
 
     async fn send_change(
         &self,
-        identity: &Identity,
+        (identity, proven): (&Identity, &Proven),
         email: &EmailAddress,
         origin: Origin<'_>,
-    ) -> Result<(), RedeemError> {
+    ) -> Result<(), ProofError> {
         let now = self.clock.now();
         self.amend(identity.user_id, |account| {
+            proven.still_holds(account)?;
             let (ticket, secret) = self.issue_ticket(Purpose::ChangeEmail, email.as_str(), now)?;
             let mut after = account.clone();
-            replace(&mut after.tickets, ticket);
-            let mut record = self.record([NewEvent::new(EventKind::EmailChangeRequested, origin, now)])?;
+            replace(&mut after.tickets, Ticket { session: identity.session, ..ticket });
+            let event = NewEvent::new(EventKind::EmailChangeRequested, origin, now);
+            let mut record = self.record([NewEvent { session: identity.session, ..event }])?;
             let name = account.user.full_name.clone();
             record.messages.push(self.letter(email.as_str(), name, LetterContent::ChangeEmail(secret), now)?);
+            let told = LetterContent::EmailChangeRequested { new_address: email.as_str().to_owned() };
+            record.messages.push(self.letter_to(&account.user, told, now)?);
             Ok((Some(Amendment::new(account, after, now).with_record(record)), ()))
         })
         .await
@@ -68,6 +78,8 @@ impl Auth {
     }
 
     async fn move_account(&self, proof: &TicketProof, origin: Origin<'_>) -> Result<(), RedeemError> {
+        let account = self.proven_account(proof, Purpose::ChangeEmail, origin).await?;
+        self.require_asking_session(&account).await?;
         self.redeem(proof, Purpose::ChangeEmail, origin, |account, now| {
             let to = account.tickets.iter().find(|ticket| ticket.purpose == Purpose::ChangeEmail);
             let to = to.and_then(|ticket| EmailAddress::parse(&ticket.email).ok()).ok_or(RedeemError::Invalid)?;
@@ -80,5 +92,14 @@ impl Auth {
             Ok((Some(Amendment::new(account, after, now).with_record(record)), ()))
         })
         .await
+    }
+
+    /// Whether the session lives that asked for the account's change of address: what a session began ends with it.
+    async fn require_asking_session(&self, account: &Account) -> Result<(), RedeemError> {
+        let ticket = account.tickets.iter().find(|ticket| ticket.purpose == Purpose::ChangeEmail);
+        let Some(session) = ticket.and_then(|ticket| ticket.session) else { return Ok(()) };
+        let session = self.store.find_session(account.user.id, session).await;
+        let lives = session.map_err(Fault::from)?.is_some_and(|session| session.ended.is_none());
+        if lives { Ok(()) } else { Err(RedeemError::Invalid) }
     }
 }

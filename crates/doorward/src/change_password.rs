@@ -51,7 +51,7 @@ impl Auth {
     ) -> Result<(), ChangePasswordError> {
         let mut refused = NewEvent::new(EventKind::PasswordChangeRefused, origin, self.clock.now());
         refused.session = identity.session;
-        let proven = self.prove(identity.user_id, proof, refused, origin).await?;
+        let proven = self.prove(identity, proof, refused, origin).await?;
         if password.password().is(&proof.password) {
             return Err(PasswordRefused::Unchanged.into());
         }

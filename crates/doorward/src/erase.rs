@@ -35,10 +35,7 @@ impl Auth {
         proof: &Proof,
         origin: Origin<'_>,
     ) -> Result<(), EraseError> {
-        let refused =
-            NewEvent::new(EventKind::ReauthenticationRefused, origin, self.clock.now()).with("for", "erasure");
-        let refused = NewEvent { session: identity.session, ..refused };
-        let proven = self.prove(identity.user_id, proof, refused, origin).await?;
+        let proven = self.prove_for(identity, proof, "erasure", origin).await?;
         self.erase(identity.user_id, |account| Ok(proven.still_holds(account)?), origin).await
     }
 

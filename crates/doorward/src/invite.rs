@@ -27,7 +27,8 @@ pub struct Invitation {
 }
 
 impl Auth {
-    /// Makes an account that no password opens, and sends its owner a letter with which to choose one.
+    /// Makes an account that no password opens, and sends its owner a letter with which to choose one. Of a new
+    /// administrator every administrator is told.
     ///
     /// # Errors
     ///
@@ -41,6 +42,10 @@ impl Auth {
         let event = NewEvent::new(EventKind::UserInvited, origin, now).with("role", role.as_str());
         let mut record: Record = self.record([event.clone()])?;
         record.messages.push(letter);
+        if role == Role::Admin {
+            let administrators = self.administrators().await?;
+            record.messages.extend(self.letters_about_administrator(administrators.iter(), (&email, role), now)?);
+        }
         let password_hash = PasswordHash::unusable();
         let new_user = NewUser { email, password_hash, full_name, role, tickets: vec![ticket], created_at: now };
         match self.store.create_user(new_user, None, record).await.map_err(Fault::from)? {

@@ -55,6 +55,11 @@ pub enum LetterContent {
         /// Which.
         new_address: String,
     },
+    /// To the present address: somebody asked for another one, which is not yet proven.
+    EmailChangeRequested {
+        /// Which.
+        new_address: String,
+    },
     /// The password was changed.
     PasswordChanged,
     /// A second factor was added.
@@ -65,6 +70,15 @@ pub enum LetterContent {
     RecoveryCodeUsed {
         /// How many are left.
         left: usize,
+    },
+    /// The recovery codes were made anew.
+    RecoveryCodesRenewed,
+    /// To that person and to every administrator: somebody became an administrator, or is one no longer.
+    AdministratorChanged {
+        /// The address of the account.
+        account: String,
+        /// Whether it is an administrator's from now on.
+        is_admin: bool,
     },
 }
 
@@ -77,17 +91,20 @@ impl LetterContent {
             Self::Invitation(_) => "invitation",
             Self::ChangeEmail(_) => "change_email",
             Self::EmailChanged { .. } => "email_changed",
+            Self::EmailChangeRequested { .. } => "email_change_requested",
             Self::PasswordChanged => "password_changed",
             Self::SecondFactorEnabled => "second_factor_enabled",
             Self::SecondFactorDisabled => "second_factor_disabled",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::RecoveryCodesRenewed => "recovery_codes_renewed",
+            Self::AdministratorChanged { .. } => "administrator_changed",
         }
     }
 }
 
 impl LetterContent {
     /// The names of all templates.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 12] = [
         "verify_email",
         "recover",
         "invitation",
@@ -97,6 +114,9 @@ impl LetterContent {
         "second_factor_enabled",
         "second_factor_disabled",
         "recovery_code_used",
+        "email_change_requested",
+        "recovery_codes_renewed",
+        "administrator_changed",
     ];
 
     /// What makes the letter's link and code good, and for what; `None` when it only tells something.
@@ -110,7 +130,10 @@ impl LetterContent {
             | Self::PasswordChanged
             | Self::SecondFactorEnabled
             | Self::SecondFactorDisabled
-            | Self::RecoveryCodeUsed { .. } => None,
+            | Self::RecoveryCodeUsed { .. }
+            | Self::EmailChangeRequested { .. }
+            | Self::RecoveryCodesRenewed
+            | Self::AdministratorChanged { .. } => None,
         }
     }
 }

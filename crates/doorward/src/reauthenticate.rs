@@ -9,8 +9,7 @@ use crate::error::Fault;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::password::Password;
-use crate::second_factor::CodeError;
-use crate::user::UserId;
+use crate::second_factor::{CodeError, TypedCode};
 
 /// What a person proves with that the account is theirs.
 #[derive(Debug)]
@@ -94,7 +93,7 @@ impl Auth {
     ) -> Result<(), ReauthenticateError> {
         let session = identity.session.ok_or(ReauthenticateError::NoSession)?;
         let refused = NewEvent::new(EventKind::ReauthenticationRefused, origin, self.clock.now()).about(session);
-        let proven = self.prove(identity.user_id, proof, refused, origin).await?;
+        let proven = self.prove(identity, proof, refused, origin).await?;
         let now = self.clock.now();
         let event = NewEvent::new(EventKind::Reauthenticated, origin, now).about(session);
         let marked: Result<(), ProofError> = self
@@ -109,17 +108,30 @@ impl Auth {
         Ok(marked?)
     }
 
+    /// [Proves](Self::prove) for a change of how the account is got into; a refusal is recorded with what it was `for`.
+    pub(crate) async fn prove_for(
+        &self,
+        identity: &Identity,
+        proof: &Proof,
+        purpose: &'static str,
+        origin: Origin<'_>,
+    ) -> Result<Proven, ProofError> {
+        let refused = NewEvent::new(EventKind::ReauthenticationRefused, origin, self.clock.now()).with("for", purpose);
+        self.prove(identity, proof, NewEvent { session: identity.session, ..refused }, origin).await
+    }
+
     /// Checks that whoever asks knows the account's password, and has its second factor where there is one. Counted
     /// with the attempts to log in, before anything is hashed; a refusal is recorded as `refused` before it is said.
     ///
     /// What is done with the proof asks [`Proven::still_holds`] of the account it is done to.
     pub(crate) async fn prove(
         &self,
-        user: UserId,
+        identity: &Identity,
         proof: &Proof,
         refused: NewEvent,
         origin: Origin<'_>,
     ) -> Result<Proven, ProofError> {
+        let user = identity.user_id;
         let account = self.store.find_account(user).await.map_err(Fault::from)?;
         let account = account.ok_or(ProofError::UserNotFound)?;
         let attempt = Attempt::Password { account: account.user.email.key(), address: origin.address };
@@ -131,7 +143,7 @@ impl Auth {
         };
         self.settle(admission, settled).await;
         let outcome = match outcome {
-            Ok(()) => self.check_code(&account, proof, origin).await,
+            Ok(()) => self.check_code((identity, &account), proof, origin).await,
             refusal => refusal,
         };
         match outcome {
@@ -161,17 +173,33 @@ impl Auth {
     }
 
     /// A code that was right is used up by now, whatever becomes of what it was for.
-    async fn check_code(&self, account: &Account, proof: &Proof, origin: Origin<'_>) -> Result<(), ProofError> {
+    async fn check_code(
+        &self,
+        (identity, account): (&Identity, &Account),
+        proof: &Proof,
+        origin: Origin<'_>,
+    ) -> Result<(), ProofError> {
         if account.second_factor.is_none() {
             return Ok(());
         }
         let code = proof.code.as_ref().ok_or(ProofError::WrongCode)?;
+        let code = TypedCode { text: code, session_began: Some(self.beginning_of(identity).await?) };
         self.spend_code(account, code, origin).await.map_err(|error| match error {
             CodeError::Wrong => ProofError::WrongCode,
             CodeError::Changed => ProofError::WrongPassword,
             CodeError::Deactivated => ProofError::Deactivated,
             CodeError::Fault(fault) => ProofError::Fault(fault),
         })
+    }
+}
+
+impl Auth {
+    /// When the session of `identity` began. A token of no session is of one that began before everything: no recovery
+    /// code is older.
+    async fn beginning_of(&self, identity: &Identity) -> Result<Timestamp, Fault> {
+        let Some(session) = identity.session else { return Ok(Timestamp::from_micros(i64::MIN)) };
+        let session = self.store.find_session(identity.user_id, session).await?;
+        Ok(session.map_or(Timestamp::from_micros(i64::MIN), |session| session.created_at))
     }
 }
 

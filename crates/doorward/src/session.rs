@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::Record;
@@ -18,7 +19,8 @@ use crate::token::refresh::{SealedSecret, SecretHash, SessionHandle};
 use crate::user::UserId;
 
 /// The public name of a session: the `sid` claim. Random, and of no use to a thief.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct SessionId(Uuid);
 
 impl SessionId {
@@ -54,6 +56,20 @@ impl FromStr for SessionId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let id = Uuid::try_parse(text).map(Self).map_err(|_| InvalidSessionId)?;
         if id.to_string() == text { Ok(id) } else { Err(InvalidSessionId) }
+    }
+}
+
+impl From<SessionId> for String {
+    fn from(id: SessionId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for SessionId {
+    type Error = InvalidSessionId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

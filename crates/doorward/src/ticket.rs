@@ -16,6 +16,7 @@ use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::random_bytes;
+use crate::session::SessionId;
 use crate::token::keyring::keyed;
 use crate::user::UserId;
 
@@ -81,6 +82,9 @@ pub struct Ticket {
     pub expires_at: i64,
     /// When the code dies, likewise.
     pub code_expires_at: i64,
+    /// The session that asked for it and that it dies with, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
 }
 
 impl Ticket {
@@ -168,6 +172,7 @@ impl Auth {
             wrong_codes: 0,
             expires_at: now.plus(purpose.lifetime()).micros(),
             code_expires_at: now.plus(CODE_LIFETIME.min(purpose.lifetime())).micros(),
+            session: None,
         };
         Ok((ticket, TicketSecret { secret, code }))
     }

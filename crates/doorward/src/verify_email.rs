@@ -63,7 +63,7 @@ impl Auth {
     /// [`RedeemError::Invalid`] when the account is gone.
     pub async fn request_verification(&self, identity: &Identity, origin: Origin<'_>) -> Result<(), RedeemError> {
         let user = self.store.find_user(identity.user_id).await.map_err(Fault::from)?.ok_or(RedeemError::Invalid)?;
-        let attempt = Attempt::Recovery { account: user.email.key(), address: origin.address };
+        let attempt = Attempt::Verification { account: user.email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
         let outcome = self.send_verification(user.id, origin).await;
         let went = if outcome.is_ok() { Outcome::Succeeded } else { Outcome::NotCarriedOut };

@@ -16,7 +16,7 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::paged_body::{Making, Part, paged};
 use crate::request_origin::RequestOrigin;
-use crate::schemas::{EraseRequest, EventResponse, PersonalDataResponse, ProfileUpdate, UserResponse};
+use crate::schemas::{EventResponse, PersonalDataResponse, ProfileUpdate, ProofRequest, UserResponse};
 
 pub(crate) async fn show(
     State(auth): State<Arc<Auth>>,
@@ -38,9 +38,9 @@ pub(crate) async fn erase(
     State(auth): State<Arc<Auth>>,
     CurrentUser(identity): CurrentUser,
     from: RequestOrigin,
-    JsonBody(request): JsonBody<EraseRequest>,
+    JsonBody(request): JsonBody<ProofRequest>,
 ) -> Result<StatusCode, ApiError> {
-    auth.erase_own_account(&identity, &request.proof, from.by(identity.user_id)).await?;
+    auth.erase_own_account(&identity, &request.required()?, from.by(identity.user_id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

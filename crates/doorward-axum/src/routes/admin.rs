@@ -9,7 +9,7 @@ use doorward::email::EMAIL_MAX_BYTES;
 use doorward::store::UserQuery;
 use doorward::{Auth, EmailAddress};
 
-use crate::access::AdminUser;
+use crate::access::{AdminUser, RecentAdmin};
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::query::{PathRejected, Query, named_user};
@@ -37,7 +37,7 @@ pub(crate) async fn list_users(
 
 pub(crate) async fn deactivate(
     State(auth): State<Arc<Auth>>,
-    AdminUser(admin): AdminUser,
+    RecentAdmin(admin): RecentAdmin,
     from: RequestOrigin,
     path: Result<RawPathParams, PathRejected>,
 ) -> Result<Json<AdminUserResponse>, ApiError> {
@@ -46,7 +46,7 @@ pub(crate) async fn deactivate(
 
 pub(crate) async fn reactivate(
     State(auth): State<Arc<Auth>>,
-    AdminUser(admin): AdminUser,
+    RecentAdmin(admin): RecentAdmin,
     from: RequestOrigin,
     path: Result<RawPathParams, PathRejected>,
 ) -> Result<Json<AdminUserResponse>, ApiError> {
@@ -55,7 +55,7 @@ pub(crate) async fn reactivate(
 
 pub(crate) async fn invite(
     State(auth): State<Arc<Auth>>,
-    AdminUser(admin): AdminUser,
+    RecentAdmin(admin): RecentAdmin,
     from: RequestOrigin,
     JsonBody(request): JsonBody<UserInvite>,
 ) -> Result<(StatusCode, Json<AdminUserResponse>), ApiError> {
@@ -65,7 +65,7 @@ pub(crate) async fn invite(
 
 pub(crate) async fn set_role(
     State(auth): State<Arc<Auth>>,
-    AdminUser(admin): AdminUser,
+    RecentAdmin(admin): RecentAdmin,
     from: RequestOrigin,
     path: Result<RawPathParams, PathRejected>,
     JsonBody(request): JsonBody<RoleChange>,
@@ -75,7 +75,7 @@ pub(crate) async fn set_role(
 
 pub(crate) async fn force_password_change(
     State(auth): State<Arc<Auth>>,
-    AdminUser(admin): AdminUser,
+    RecentAdmin(admin): RecentAdmin,
     from: RequestOrigin,
     path: Result<RawPathParams, PathRejected>,
 ) -> Result<Json<AdminUserResponse>, ApiError> {
@@ -84,7 +84,7 @@ pub(crate) async fn force_password_change(
 
 pub(crate) async fn erase(
     State(auth): State<Arc<Auth>>,
-    AdminUser(admin): AdminUser,
+    RecentAdmin(admin): RecentAdmin,
     from: RequestOrigin,
     path: Result<RawPathParams, PathRejected>,
 ) -> Result<StatusCode, ApiError> {

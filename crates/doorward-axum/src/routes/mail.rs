@@ -12,7 +12,9 @@ use crate::access::{CurrentUser, PerhapsUser};
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::request_origin::RequestOrigin;
-use crate::schemas::{ChoosePasswordRequest, ConfirmEmailRequest, EmailRequest, VerifyEmailRequest};
+use crate::schemas::{
+    ChoosePasswordRequest, ConfirmEmailRequest, EmailChangeRequest, EmailRequest, VerifyEmailRequest,
+};
 
 /// `{}`: a letter may be on its way, and nothing is said about whether.
 #[derive(Serialize)]
@@ -79,10 +81,10 @@ pub(crate) async fn change_email(
     State(auth): State<Arc<Auth>>,
     CurrentUser(identity): CurrentUser,
     from: RequestOrigin,
-    JsonBody(request): JsonBody<EmailRequest>,
+    JsonBody(request): JsonBody<EmailChangeRequest>,
 ) -> AcceptedAnswer {
-    auth.require_recent(&identity, auth.now()).await?;
-    auth.request_email_change(&identity, &request.email, from.by(identity.user_id)).await?;
+    let proof = request.proof.ok_or_else(ApiError::reauthentication_required)?;
+    auth.request_email_change(&identity, &request.email, &proof, from.by(identity.user_id)).await?;
     Ok(ACCEPTED)
 }
 

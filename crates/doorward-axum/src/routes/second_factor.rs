@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::qr_code;
 use crate::request_origin::RequestOrigin;
 use crate::schemas::{
-    CodeRequest, RecoveryCodesResponse, SecondFactorRequest, TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse,
+    ProofRequest, RecoveryCodesResponse, SecondFactorRequest, TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse,
     TotpResponse,
 };
 
@@ -35,8 +35,10 @@ pub(crate) async fn show(
 pub(crate) async fn enrol(
     State(auth): State<Arc<Auth>>,
     CurrentUser(identity): CurrentUser,
+    from: RequestOrigin,
+    JsonBody(request): JsonBody<ProofRequest>,
 ) -> Result<Json<TotpEnrolmentResponse>, ApiError> {
-    let enrolment = auth.enrol_totp(&identity).await?;
+    let enrolment = auth.enrol_totp(&identity, &request.required()?, from.by(identity.user_id)).await?;
     let qr_svg = qr_code::svg(&enrolment.uri).ok_or_else(ApiError::internal)?;
     Ok(Json(TotpEnrolmentResponse::new(&enrolment, qr_svg)))
 }
@@ -55,9 +57,9 @@ pub(crate) async fn disable(
     State(auth): State<Arc<Auth>>,
     CurrentUser(identity): CurrentUser,
     from: RequestOrigin,
-    JsonBody(request): JsonBody<CodeRequest>,
+    JsonBody(request): JsonBody<ProofRequest>,
 ) -> Result<StatusCode, ApiError> {
-    auth.disable_totp(&identity, &request.code, from.by(identity.user_id)).await?;
+    auth.disable_totp(&identity, &request.required()?, from.by(identity.user_id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -65,6 +67,7 @@ pub(crate) async fn renew_recovery_codes(
     State(auth): State<Arc<Auth>>,
     CurrentUser(identity): CurrentUser,
     from: RequestOrigin,
+    JsonBody(request): JsonBody<ProofRequest>,
 ) -> Result<Json<RecoveryCodesResponse>, ApiError> {
-    Ok(Json(auth.renew_recovery_codes(&identity, from.by(identity.user_id)).await?.into()))
+    Ok(Json(auth.renew_recovery_codes(&identity, &request.required()?, from.by(identity.user_id)).await?.into()))
 }

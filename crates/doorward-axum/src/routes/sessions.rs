@@ -7,7 +7,7 @@ use axum::extract::{RawPathParams, State};
 use axum::http::StatusCode;
 use doorward::Auth;
 
-use crate::access::{AdminUser, CurrentUser};
+use crate::access::{AdminUser, CurrentUser, RecentAdmin};
 use crate::error::ApiError;
 use crate::query::{PathRejected, named_session, named_user};
 use crate::request_origin::RequestOrigin;
@@ -52,7 +52,7 @@ pub(crate) async fn list_of(
 
 pub(crate) async fn end_of(
     State(auth): State<Arc<Auth>>,
-    AdminUser(admin): AdminUser,
+    RecentAdmin(admin): RecentAdmin,
     from: RequestOrigin,
     path: Result<RawPathParams, PathRejected>,
 ) -> Result<StatusCode, ApiError> {
@@ -64,7 +64,7 @@ pub(crate) async fn end_of(
 
 pub(crate) async fn logout_all_of(
     State(auth): State<Arc<Auth>>,
-    AdminUser(admin): AdminUser,
+    RecentAdmin(admin): RecentAdmin,
     from: RequestOrigin,
     path: Result<RawPathParams, PathRejected>,
 ) -> Result<StatusCode, ApiError> {

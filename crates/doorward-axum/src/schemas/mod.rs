@@ -18,10 +18,10 @@ pub use administration::{RoleChange, UserInvite};
 pub use credentials::{LoginRequest, RefreshRequest, TokenResponse, UserCreate};
 pub use events::{EventPageResponse, EventResponse};
 pub(crate) use profile::PersonalDataResponse;
-pub use profile::{EraseRequest, ProfileUpdate};
-pub use proof::{PasswordChangeRequest, ReauthenticateRequest};
+pub use profile::ProfileUpdate;
+pub use proof::{EmailChangeRequest, PasswordChangeRequest, ProofRequest, ReauthenticateRequest};
 pub use second_factor::{
-    CodeRequest, RecoveryCodesResponse, SecondFactorRequest, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse,
+    RecoveryCodesResponse, SecondFactorRequest, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse,
 };
 pub use sessions::{SessionResponse, SessionsResponse};
 pub use tickets::{ChoosePasswordRequest, ConfirmEmailRequest, EmailRequest, Ticket, VerifyEmailRequest};

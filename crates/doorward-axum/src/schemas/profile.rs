@@ -3,12 +3,10 @@
 use doorward::clock::Timestamp;
 use doorward::personal_data::PersonalData;
 use doorward::profile::{FULL_NAME_MAX, FullName, InvalidName, ProfileChange};
-use doorward::reauthenticate::Proof;
 use doorward::session::Session;
 use doorward::ticket::Ticket;
 use serde::Serialize;
 
-use super::proof::read_proof;
 use super::{UserResponse, rfc3339};
 use crate::validation::{FieldFault, Fields, FromFields};
 
@@ -27,19 +25,6 @@ impl FromFields for ProfileUpdate {
             false => None,
         };
         Some(Self { change: ProfileChange { full_name } })
-    }
-}
-
-/// Who erases their account: the password, and a code where there is a second factor.
-#[derive(Debug)]
-pub struct EraseRequest {
-    /// What proves that the account is theirs.
-    pub proof: Proof,
-}
-
-impl FromFields for EraseRequest {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { proof: read_proof(fields, "password")? })
     }
 }
 

@@ -1,9 +1,11 @@
 //! What proves once more that an account is somebody's, and what changes its password.
 
+use doorward::EmailAddress;
 use doorward::password::NewPassword;
 use doorward::reauthenticate::Proof;
 
-use super::read_password;
+use super::{read_email, read_password};
+use crate::error::ApiError;
 use crate::validation::{Fields, FromFields};
 
 /// Who proves once more who they are.
@@ -16,6 +18,49 @@ pub struct ReauthenticateRequest {
 impl FromFields for ReauthenticateRequest {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         Some(Self { proof: read_proof(fields, "password")? })
+    }
+}
+
+/// A proof that goes with a change, where one was sent.
+#[derive(Debug)]
+pub struct ProofRequest {
+    /// The password, and a code where there is a second factor; `None` when no password was sent.
+    pub proof: Option<Proof>,
+}
+
+impl ProofRequest {
+    /// The proof.
+    ///
+    /// # Errors
+    ///
+    /// 403 `AUTH_REAUTHENTICATION_REQUIRED` when none was sent.
+    pub(crate) fn required(self) -> Result<Proof, ApiError> {
+        self.proof.ok_or_else(ApiError::reauthentication_required)
+    }
+}
+
+impl FromFields for ProofRequest {
+    const NEEDS_BODY: bool = false;
+
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self { proof: read_optional_proof(fields)? })
+    }
+}
+
+/// Who wants another address.
+#[derive(Debug)]
+pub struct EmailChangeRequest {
+    /// Which.
+    pub email: EmailAddress,
+    /// The password, and a code where there is a second factor; `None` when no password was sent.
+    pub proof: Option<Proof>,
+}
+
+impl FromFields for EmailChangeRequest {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let email = fields.string("email", |text, loc| read_email(&text, loc));
+        let proof = read_optional_proof(fields);
+        Some(Self { email: email?, proof: proof? })
     }
 }
 
@@ -36,8 +81,16 @@ impl FromFields for PasswordChangeRequest {
     }
 }
 
+/// The password in `password` and the code in `code`, where there is a password.
+fn read_optional_proof(fields: &mut Fields) -> Option<Option<Proof>> {
+    let password = fields.optional_string("password", read_password);
+    let code = fields.optional_string("code", |text, _| Ok(text));
+    let code = code?;
+    Some(password?.map(|password| Proof { password, code }))
+}
+
 /// The password in the member `name`, and the code in `code`.
-pub(super) fn read_proof(fields: &mut Fields, name: &'static str) -> Option<Proof> {
+fn read_proof(fields: &mut Fields, name: &'static str) -> Option<Proof> {
     let password = fields.string(name, read_password);
     let code = fields.optional_string("code", |text, _| Ok(text));
     Some(Proof { password: password?, code: code? })

@@ -9,12 +9,6 @@ use zeroize::Zeroizing;
 use super::rfc3339;
 use crate::validation::{FieldFault, Fields, FromFields};
 
-/// A code: an authenticator's, or a recovery code.
-pub struct CodeRequest {
-    /// As it was typed.
-    pub code: Zeroizing<String>,
-}
-
 /// The first code of an authenticator that is to be enabled.
 pub struct TotpConfirmRequest {
     /// What the enrolment answered.
@@ -31,12 +25,6 @@ pub struct SecondFactorRequest {
     pub code: Zeroizing<String>,
 }
 
-impl fmt::Debug for CodeRequest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("CodeRequest(…)")
-    }
-}
-
 impl fmt::Debug for TotpConfirmRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("TotpConfirmRequest(…)")
@@ -46,12 +34,6 @@ impl fmt::Debug for TotpConfirmRequest {
 impl fmt::Debug for SecondFactorRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("SecondFactorRequest(…)")
-    }
-}
-
-impl FromFields for CodeRequest {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { code: fields.string("code", read_code)? })
     }
 }
 

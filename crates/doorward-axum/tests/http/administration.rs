@@ -233,3 +233,63 @@ async fn only_administrators_reach_accounts_and_a_bad_token_is_answered_first() 
     // None of it has happened.
     assert_eq!(app.get("/admin/users", Some(&root.access)).await.body["total_count"], 2);
 }
+
+/// An old token of an administrator, stolen from a log or a proxy, is no administrator.
+#[tokio::test]
+async fn administrators_change_accounts_only_with_a_recent_proof() {
+    let app = TestApp::new();
+    let root = app.admin("root@example.com").await;
+    let ada = app.register("ada@example.com").await;
+    let id = app.id(&ada.access).await;
+    let session =
+        app.get("/auth/sessions", Some(&ada.access)).await.body["items"][0]["id"].as_str().unwrap().to_owned();
+    app.later(10 * 60);
+    let requests = [
+        (Method::POST, "/admin/users".to_owned()),
+        (Method::DELETE, format!("/admin/users/{id}")),
+        (Method::PATCH, format!("/admin/users/{id}/role")),
+        (Method::PATCH, format!("/admin/users/{id}/deactivate")),
+        (Method::PATCH, format!("/admin/users/{id}/reactivate")),
+        (Method::POST, format!("/admin/users/{id}/force-password-change")),
+        (Method::POST, format!("/admin/users/{id}/logout-all")),
+        (Method::DELETE, format!("/admin/users/{id}/sessions/{session}")),
+    ];
+    let body = json!({"email": "eve@example.com", "role": "admin"});
+    for (method, path) in requests {
+        let answer = app.bearer_json(method, &path, Some(&root.access), body.clone()).await;
+        answer.refused(403, "AUTH_REAUTHENTICATION_REQUIRED", "Reauthentication required");
+    }
+    assert_eq!(app.get("/admin/users", Some(&root.access)).await.status, StatusCode::OK, "looking needs no proof");
+    assert_eq!(app.me(&ada.access).await.body["role"], "user");
+    let proof = json!({"password": PASSWORD});
+    assert_eq!(app.post_as(&root.access, "/auth/reauthenticate", proof).await.status, StatusCode::NO_CONTENT);
+    let role = format!("/admin/users/{id}/role");
+    assert_eq!(app.bearer_json(Method::PATCH, &role, Some(&root.access), body).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_new_administrator_and_a_lost_one_are_told_to_all_of_them() {
+    let app = TestApp::new();
+    let root = app.admin("root@example.com").await;
+    app.admin("other@example.com").await;
+    let ada = app.register("ada@example.com").await;
+    app.register("bob@example.com").await;
+    let role = format!("/admin/users/{}/role", app.id(&ada.access).await);
+    for (role_name, is_admin) in [("admin", true), ("user", false)] {
+        let body = json!({"role": role_name});
+        assert_eq!(app.bearer_json(Method::PATCH, &role, Some(&root.access), body).await.status, StatusCode::OK);
+        let letters = app.letters().await;
+        let expected = LetterContent::AdministratorChanged { account: "ada@example.com".to_owned(), is_admin };
+        let mut told: Vec<_> =
+            letters.iter().filter(|letter| letter.content == expected).map(|letter| &letter.to).collect();
+        told.sort();
+        assert_eq!(told, ["ada@example.com", "other@example.com", "root@example.com"]);
+    }
+    assert_eq!(
+        invite(&app, &root, json!({"email": "ivy@example.com", "role": "admin"})).await.status,
+        StatusCode::CREATED
+    );
+    let letters = app.letters().await;
+    let expected = LetterContent::AdministratorChanged { account: "ivy@example.com".to_owned(), is_admin: true };
+    assert_eq!(letters.iter().filter(|letter| letter.content == expected).count(), 2);
+}

@@ -247,7 +247,7 @@ pub(crate) const REUSE: (u16, &str, &str) =
 pub(crate) const DEACTIVATED: (u16, &str, &str) =
     (403, "AUTH_ACCOUNT_DEACTIVATED", "Account deactivated. Contact support.");
 pub(crate) const INACTIVE: (u16, &str, &str) = (401, "AUTH_USER_INACTIVE", "User not found or inactive");
-pub(crate) const WRONG_PASSWORD: (u16, &str, &str) = (403, "AUTH_WRONG_PASSWORD", "Wrong password");
+pub(crate) const WRONG_PASSWORD: (u16, &str, &str) = (403, "AUTH_PASSWORD_INVALID", "Wrong password");
 pub(crate) const CREDENTIALS: (u16, &str, &str) = (401, "AUTH_INVALID_CREDENTIALS", "Invalid email or password");
 
 impl Answer {

@@ -54,14 +54,14 @@ impl TestApp {
         self.register("eve@example.com").await;
         self.post("/auth/recovery", json!({"email": "eve@example.com"})).await;
         let dan = self.register("dan@example.com").await;
-        self.post_as(&dan.access, "/auth/email", json!({"email": "dan@example.net"})).await;
+        self.post_as(&dan.access, "/auth/email", json!({"email": "dan@example.net", "password": PASSWORD})).await;
         let root = self.admin("root@example.com").await;
         self.post_as(&root.access, "/admin/users", json!({"email": "ivy@example.com"})).await;
         let links = self.links().await;
         let link = |name: &str| links[name].clone();
         let carol = self.guarded("carol@example.com").await;
         let fay = self.register("fay@example.com").await;
-        let enrolment = self.bearer(Method::POST, "/auth/totp", Some(&fay.access)).await.body;
+        let enrolment = self.post_as(&fay.access, "/auth/totp", json!({"password": PASSWORD})).await.body;
         let text = |name: &str| enrolment[name].as_str().unwrap().to_owned();
         let by_door = BTreeMap::from([
             ("access token", ada.access),

@@ -197,6 +197,7 @@ async fn a_link_to_recover_dies_with_the_password_and_what_must_be_changed_is() 
         wrong_codes: 0,
         expires_at: i64::MAX,
         code_expires_at: 0,
+        session: None,
     };
     let tickets = vec![ticket(Purpose::Recover), ticket(Purpose::VerifyEmail)];
     amend(&*app.store, id, app.clock.now(), |account| {

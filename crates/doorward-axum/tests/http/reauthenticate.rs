@@ -105,9 +105,14 @@ async fn a_password_alone_is_no_proof_where_there_is_a_second_factor() {
     let app = TestApp::new();
     let tokens = app.register("ada@example.com").await;
     let before = app.store.find_account(UserId::new(1).unwrap()).await.unwrap().unwrap();
-    let second_factor =
-        Some(SecondFactor { sealed_secret: vec![1], last_step: 0, recovery_codes: Vec::new(), enabled_at: 0 });
-    let after = Account { second_factor, ..before.clone() };
+    let second_factor = SecondFactor {
+        sealed_secret: vec![1],
+        last_step: 0,
+        recovery_codes: Vec::new(),
+        enabled_at: 0,
+        recovery_codes_made_at: 0,
+    };
+    let after = Account { second_factor: Some(second_factor), ..before.clone() };
     app.store.amend_account(Amendment::new(&before, after, app.clock.now())).await.unwrap();
     reauthenticate(&app, &tokens, PASSWORD).await.blames("code", (403, "AUTH_CODE_INVALID", "Invalid code"));
 }

@@ -1,14 +1,14 @@
 //! `/auth/totp`, `/auth/recovery-codes` and the second step of a login: what an attacker would try, one after the other.
 
-use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Method, StatusCode};
 use doorward::Clock;
 use doorward::audit::{EventKind, EventQuery};
 use doorward::testing::Authenticator;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, CREDENTIALS, DEACTIVATED, PASSWORD, REFRESH_INVALID, TOKEN_INVALID, TestApp, Tokens};
+use crate::app::{
+    Answer, CREDENTIALS, DEACTIVATED, PASSWORD, REFRESH_INVALID, TOKEN_INVALID, TestApp, Tokens, WRONG_PASSWORD,
+};
 
 const CODE_AT_LOGIN: (u16, &str, &str) = (401, "AUTH_CODE_INVALID", "Invalid code");
 const CODE: (u16, &str, &str) = (403, "AUTH_CODE_INVALID", "Invalid code");
@@ -30,8 +30,12 @@ impl TestApp {
         phone.code(self.clock.now())
     }
 
+    async fn ask_to_enrol(&self, access: &str) -> Answer {
+        self.post_as(access, "/auth/totp", json!({"password": PASSWORD})).await
+    }
+
     async fn enrol(&self, access: &str) -> (Authenticator, String) {
-        let answer = self.bearer(Method::POST, "/auth/totp", Some(access)).await;
+        let answer = self.ask_to_enrol(access).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         let text = |name: &str| answer.body[name].as_str().unwrap().to_owned();
         (Authenticator::new(&text("secret")).unwrap(), text("enrolment"))
@@ -66,9 +70,12 @@ impl TestApp {
     }
 
     async fn disable(&self, access: &str, code: &str) -> Answer {
-        let request = Request::delete("/auth/totp").header(CONTENT_TYPE, "application/json");
-        let request = request.header(AUTHORIZATION, format!("Bearer {access}"));
-        self.send(request.body(Body::from(json!({"code": code}).to_string())).unwrap()).await
+        let proof = json!({"password": PASSWORD, "code": code});
+        self.bearer_json(Method::DELETE, "/auth/totp", Some(access), proof).await
+    }
+
+    async fn renew(&self, access: &str, code: &str) -> Answer {
+        self.post_as(access, "/auth/recovery-codes", json!({"password": PASSWORD, "code": code})).await
     }
 
     async fn events(&self, kind: EventKind) -> usize {
@@ -109,7 +116,7 @@ async fn a_second_factor_is_enabled_and_asked_for_at_the_next_login() {
 async fn an_enrolment_says_what_an_authenticator_needs_and_is_shown_once() {
     let app = TestApp::new();
     let ada = app.register("ada@example.com").await;
-    let answer = app.bearer(Method::POST, "/auth/totp", Some(&ada.access)).await;
+    let answer = app.ask_to_enrol(&ada.access).await;
     let text = |name: &str| answer.body[name].as_str().unwrap();
     let secret = text("secret");
     assert_eq!(secret.len(), 32);
@@ -125,7 +132,7 @@ async fn an_enrolment_says_what_an_authenticator_needs_and_is_shown_once() {
     let (phone, enrolment) = app.enrol(&ada.access).await;
     assert_ne!(app.shown_by(&phone), app.shown_by(&Authenticator::new(secret).unwrap()));
     assert_eq!(app.confirm(&ada.access, &enrolment, &app.shown_by(&phone)).await.status, StatusCode::OK);
-    app.bearer(Method::POST, "/auth/totp", Some(&ada.access)).await.is(ENABLED);
+    app.ask_to_enrol(&ada.access).await.is(ENABLED);
     let shown = app.get("/auth/totp", Some(&ada.access)).await;
     let expected = json!({"enabled": true, "enabled_at": "2027-01-15T08:00:00Z", "recovery_codes_left": 10});
     assert_eq!((shown.status, &shown.body), (StatusCode::OK, &expected));
@@ -153,7 +160,7 @@ async fn enabling_takes_a_code_of_that_very_secret_in_time_by_that_very_account(
     app.later(15 * 60 - 30);
     let in_time = app.shown_by(&phone);
     app.later(30);
-    let ada = app.login("ada@example.com").await;
+    let ada = app.refresh(&ada.refresh).await.tokens(StatusCode::OK);
     app.confirm(&ada.access, &enrolment, &in_time).await.blames("enrolment", ENROLMENT);
 }
 
@@ -162,7 +169,7 @@ async fn enabling_ends_every_other_session_and_makes_older_enrolments_void() {
     let app = TestApp::new();
     let first = app.register("ada@example.com").await;
     let second = app.login("ada@example.com").await;
-    let (_, older) = app.enrol(&first.access).await;
+    let (_, older) = app.enrol(&second.access).await;
     let (phone, enrolment) = app.enrol(&second.access).await;
     let answer = app.confirm(&second.access, &enrolment, &app.shown_by(&phone)).await;
     assert_eq!((answer.status, codes(&answer).len()), (StatusCode::OK, 10));
@@ -259,7 +266,7 @@ async fn guesses_are_counted_before_they_are_looked_at_and_only_both_factors_for
 async fn an_address_that_nobody_has_proven_gets_no_second_factor() {
     let app = TestApp::verifying(doorward::EmailVerification::On);
     let stranger = app.register("ada@example.com").await;
-    let answer = app.bearer(Method::POST, "/auth/totp", Some(&stranger.access)).await;
+    let answer = app.ask_to_enrol(&stranger.access).await;
     answer.is((403, "AUTH_EMAIL_NOT_VERIFIED", "Email address not verified"));
     let letter = app.letters().await.remove(0);
     let code = letter.content.ticket().unwrap().1.code.clone();
@@ -293,7 +300,8 @@ async fn recovery_codes_are_good_once_and_new_ones_make_the_old_void() {
     assert_eq!(shown.body["recovery_codes_left"], 9);
     assert_eq!(app.letter_names().await, ["second_factor_enabled", "recovery_code_used"]);
     assert_eq!(app.events(EventKind::RecoveryCodeUsed).await, 1);
-    let renewed = app.bearer(Method::POST, "/auth/recovery-codes", Some(&tokens.access)).await;
+    let renewed = app.renew(&tokens.access, &app.shown_by(&ada.phone)).await;
+    assert!(app.letter_names().await.contains(&"recovery_codes_renewed".to_owned()));
     let new = codes(&renewed);
     assert!(new.len() == 10 && new.iter().all(|code| !ada.recovery_codes.contains(code)));
     app.second_step(&challenge, second).await.blames("code", CODE_AT_LOGIN);
@@ -304,7 +312,7 @@ async fn recovery_codes_are_good_once_and_new_ones_make_the_old_void() {
 }
 
 #[tokio::test]
-async fn disabling_takes_a_recent_proof_and_a_code() {
+async fn disabling_takes_the_password_and_a_code_in_the_request() {
     let app = TestApp::new();
     let ada = app.guarded("ada@example.com").await;
     let access = &ada.tokens.access;
@@ -312,22 +320,15 @@ async fn disabling_takes_a_recent_proof_and_a_code() {
     app.later(10 * 60);
     let refresh = app.refresh(&ada.tokens.refresh).await.tokens(StatusCode::OK);
     let access = &refresh.access;
-    app.disable(access, &app.shown_by(&ada.phone)).await.is(NOT_RECENT);
-    app.bearer(Method::POST, "/auth/recovery-codes", Some(access)).await.is(NOT_RECENT);
-    app.bearer(Method::POST, "/auth/totp", Some(access)).await.is(NOT_RECENT);
     // The password alone is no proof any more.
     for body in [json!({"password": PASSWORD}), json!({"password": PASSWORD, "code": "000000"})] {
         app.post_as(access, "/auth/reauthenticate", body).await.blames("code", CODE);
     }
-    app.disable(access, &app.shown_by(&ada.phone)).await.is(NOT_RECENT);
-    let proof = json!({"password": PASSWORD, "code": app.shown_by(&ada.phone)});
-    assert_eq!(app.post_as(access, "/auth/reauthenticate", proof).await.status, StatusCode::NO_CONTENT);
-    app.later(30);
     assert_eq!(app.disable(access, &app.shown_by(&ada.phone)).await.status, StatusCode::NO_CONTENT);
     app.login("ada@example.com").await;
     assert_eq!(app.letter_names().await, ["second_factor_enabled", "second_factor_disabled"]);
     app.disable(access, "000000").await.is(NOT_ENABLED);
-    app.bearer(Method::POST, "/auth/recovery-codes", Some(access)).await.is(NOT_ENABLED);
+    app.renew(access, "000000").await.is(NOT_ENABLED);
     let shown = app.get("/auth/totp", Some(access)).await;
     assert_eq!(shown.body, json!({"enabled": false, "enabled_at": null, "recovery_codes_left": 0}));
 }
@@ -472,4 +473,57 @@ async fn an_operator_lets_in_who_has_lost_everything() {
     app.login("ada@example.com").await;
     assert_eq!(app.letter_names().await, ["second_factor_enabled", "second_factor_disabled"]);
     assert_eq!(app.events(EventKind::SecondFactorDisabled).await, 1);
+}
+
+/// A stolen token, however fresh its session's login is, neither takes the second factor away nor brings one along.
+#[tokio::test]
+async fn a_bearer_token_alone_changes_nothing_of_how_an_account_is_got_into() {
+    let app = TestApp::new();
+    let ada = app.guarded("ada@example.com").await;
+    let bob = app.register("bob@example.com").await;
+    let (hers, his) = (Some(ada.tokens.access.as_str()), Some(bob.access.as_str()));
+    let code = json!({"code": ada.recovery_codes[0]});
+    for (method, path, token) in [
+        (Method::POST, "/auth/totp", his),
+        (Method::DELETE, "/auth/totp", hers),
+        (Method::POST, "/auth/recovery-codes", hers),
+        (Method::DELETE, "/auth/me", hers),
+    ] {
+        app.bearer(method.clone(), path, token).await.is(NOT_RECENT);
+        app.bearer_json(method.clone(), path, token, code.clone()).await.is(NOT_RECENT);
+        let wrong = json!({"password": "a wrong guess", "code": ada.recovery_codes[0]});
+        app.bearer_json(method, path, token, wrong).await.blames("password", WRONG_PASSWORD);
+    }
+    app.post_as(&bob.access, "/auth/email", json!({"email": "mallory@example.com"})).await.is(NOT_RECENT);
+    assert_eq!(app.letter_names().await, ["second_factor_enabled"]);
+    assert_eq!(app.get("/auth/totp", hers).await.body["recovery_codes_left"], 10);
+}
+
+#[tokio::test]
+async fn recovery_codes_prove_nothing_in_the_session_that_made_them() {
+    let app = TestApp::new();
+    let ada = app.guarded("ada@example.com").await;
+    let access = &ada.tokens.access;
+    app.disable(access, &ada.recovery_codes[0]).await.blames("code", CODE);
+    let renewed = codes(&app.renew(access, &app.shown_by(&ada.phone)).await);
+    app.disable(access, &renewed[0]).await.blames("code", CODE);
+    app.renew(access, &renewed[0]).await.blames("code", CODE);
+    assert_eq!(app.get("/auth/totp", Some(access)).await.body["recovery_codes_left"], 10, "a refusal spends none");
+    // They open the next session, and prove in it what they are to prove.
+    app.later(1);
+    let challenge = app.challenge("ada@example.com").await;
+    let next = app.second_step(&challenge, &renewed[0]).await.tokens(StatusCode::OK);
+    assert_eq!(app.disable(&next.access, &renewed[1]).await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn an_enrolment_is_good_in_the_session_that_asked_for_it_alone() {
+    let app = TestApp::new();
+    let thief = app.register("ada@example.com").await;
+    let (phone, enrolment) = app.enrol(&thief.access).await;
+    let owner = app.login("ada@example.com").await;
+    assert_eq!(app.bearer(Method::POST, "/auth/logout-all", Some(&owner.access)).await.status, StatusCode::NO_CONTENT);
+    app.confirm(&thief.access, &enrolment, &app.shown_by(&phone)).await.is(TOKEN_INVALID);
+    let owner = app.login("ada@example.com").await;
+    app.confirm(&owner.access, &enrolment, &app.shown_by(&phone)).await.blames("enrolment", ENROLMENT);
 }

@@ -189,8 +189,7 @@ pub static SETTINGS: [Setting; 47] = [
         key: "reauthentication_minutes",
         default: Some("10"),
         example: "10",
-        help: "For how long after a login or POST /auth/reauthenticate what changes how an account is got into may be \
-               done",
+        help: "How long after a login or POST /auth/reauthenticate administrators may change accounts",
         ..PLAIN
     },
     Setting {

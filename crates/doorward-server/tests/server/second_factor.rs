@@ -14,7 +14,7 @@ const NEW_SECRET: &str = "another thirty-two bytes or more on every node 93be";
 impl Client {
     /// Enables a second factor: the authenticator and the recovery codes.
     fn guard(self, access: &str) -> (Authenticator, Vec<String>) {
-        let enrolment = self.send("POST", "/auth/totp", Some(access), None).body;
+        let enrolment = self.send("POST", "/auth/totp", Some(access), Some(json!({"password": PASSWORD}))).body;
         let mut phone = Authenticator::new(enrolment["secret"].as_str().unwrap());
         let body = json!({"enrolment": enrolment["enrolment"], "code": phone.next()});
         let confirmed = self.send("POST", "/auth/totp/confirm", Some(access), Some(body));
@@ -100,7 +100,7 @@ fn no_code_and_no_secret_of_it_is_in_the_log() {
     let server = home.serve(&["--log-level", "trace"]);
     let client = server.client();
     let access = client.register(ADA, PASSWORD).tokens().access;
-    let enrolment = client.send("POST", "/auth/totp", Some(&access), None).body;
+    let enrolment = client.send("POST", "/auth/totp", Some(&access), Some(json!({"password": PASSWORD}))).body;
     let text = |name: &str| enrolment[name].as_str().unwrap().to_owned();
     let mut phone = Authenticator::new(&text("secret"));
     let code = phone.next();

@@ -38,6 +38,24 @@ pub enum Attempt<'a> {
         /// The client's address.
         address: Option<IpAddr>,
     },
+    /// A letter that somebody who is logged in asks for, to prove the address of their account. Counted apart from
+    /// recovery: a stolen session must not use up what its owner recovers with.
+    Verification {
+        /// Whose account.
+        account: &'a str,
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
+    /// A change of address, asked for by somebody who has proven who they are. Counted apart from recovery: it goes to
+    /// whatever address they name, and must not use up what that person recovers with.
+    EmailChange {
+        /// Whose account.
+        account: &'a str,
+        /// The address that gets a letter.
+        to: &'a str,
+        /// The client's address.
+        address: Option<IpAddr>,
+    },
     /// A code from a message, for an account.
     Code {
         /// Whose code it would be.
@@ -89,6 +107,15 @@ impl Attempt<'_> {
             Self::Recovery { account, address } => {
                 add(Limit::RecoveryNetwork, network(Limit::RecoveryNetwork, address), Always, Keep);
                 add(Limit::RecoveryAccount, keys.of_account(Limit::RecoveryAccount, account), Always, Keep);
+            }
+            Self::Verification { account, address } => {
+                add(Limit::RecoveryNetwork, network(Limit::RecoveryNetwork, address), Always, Keep);
+                add(Limit::LetterSender, keys.of_account(Limit::LetterSender, account), Always, Keep);
+            }
+            Self::EmailChange { account, to, address } => {
+                add(Limit::RecoveryNetwork, network(Limit::RecoveryNetwork, address), Always, Keep);
+                add(Limit::LetterSender, keys.of_account(Limit::LetterSender, account), Always, Keep);
+                add(Limit::LetterRecipient, keys.of_account(Limit::LetterRecipient, to), Always, Keep);
             }
             Self::Code { account, address } => {
                 add(Limit::CodeNetwork, network(Limit::CodeNetwork, address), Always, GiveBack);

@@ -35,6 +35,10 @@ pub enum Limit {
     SecondFactorAccount,
     /// Wrong codes of the second factor of an account from one network.
     SecondFactorPair,
+    /// Letters that an account asks for: to prove its address, or to change it.
+    LetterSender,
+    /// Letters to one address that changes of address ask for, whosever account it is.
+    LetterRecipient,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,7 +46,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Every limit with its name in metrics and logs and its rule, in the order of [`Limit`].
-const TABLE: [(Limit, &str, Rule); 12] = [
+const TABLE: [(Limit, &str, Rule); 14] = [
     (Limit::LoginNetwork, "login_network", Rule::steady(100, Duration::from_secs(30))),
     (Limit::LoginFamiliar, "login_familiar", Rule::steady(300, SECOND)),
     (Limit::LoginAccount, "login_account", Rule::steady(20, Duration::from_secs(20 * 60))),
@@ -55,6 +59,8 @@ const TABLE: [(Limit, &str, Rule); 12] = [
     (Limit::CodeAccount, "code_account", Rule::doubling(5, Duration::from_secs(30), Duration::from_secs(60 * 60))),
     (Limit::SecondFactorAccount, "second_factor_account", Rule::steady(10, Duration::from_secs(40 * 60))),
     (Limit::SecondFactorPair, "second_factor_pair", Rule::doubling(5, Duration::from_secs(10), HOUR)),
+    (Limit::LetterSender, "letter_sender", Rule::doubling(3, MINUTE, HOUR)),
+    (Limit::LetterRecipient, "letter_recipient", Rule::doubling(3, MINUTE, HOUR)),
 ];
 
 impl Limit {

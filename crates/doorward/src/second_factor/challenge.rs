@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64_simd::URL_SAFE_NO_PAD;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::CodeError;
+use super::{CodeError, TypedCode};
 use crate::account::{Account, Amendment};
 use crate::audit::{EventKind, NewEvent};
 use crate::auth::{AmendRefusal, Auth, TokenPair};
@@ -103,7 +103,7 @@ impl Auth {
         let (user, version) = self.open_challenge(challenge).ok_or(SecondStepError::ChallengeInvalid)?;
         let account = self.store.find_account(user).await.map_err(Fault::from)?;
         let account = account.filter(|account| account.version == version).ok_or(SecondStepError::ChallengeInvalid)?;
-        self.spend_code(&account, code, origin).await?;
+        self.spend_code(&account, TypedCode { text: code, session_began: None }, origin).await?;
         let login = VerifiedLogin { user_id: user, version, upgraded_hash: None };
         Ok(self.open_session(login, origin).await?)
     }

@@ -43,6 +43,16 @@ impl From<AmendRefusal> for CodeError {
     }
 }
 
+/// A code as it was typed, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct TypedCode<'a> {
+    /// What was typed.
+    pub(crate) text: &'a str,
+    /// When the session began in which it was typed; `None` at a login. Recovery codes that were made later prove
+    /// nothing in it: who has stolen a session must not bring along what it gave them.
+    pub(crate) session_began: Option<Timestamp>,
+}
+
 /// A right code: the second factor as it is when the code is used up.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Spent {
@@ -111,7 +121,12 @@ pub(super) fn spend(
 impl Auth {
     /// Uses up a code of `account` as it was read. The attempt is counted before the code is looked at; the code is
     /// spent, or its refusal recorded, before anybody learns of it. An account without a second factor has no code.
-    pub(crate) async fn spend_code(&self, account: &Account, code: &str, origin: Origin<'_>) -> Result<(), CodeError> {
+    pub(crate) async fn spend_code(
+        &self,
+        account: &Account,
+        code: TypedCode<'_>,
+        origin: Origin<'_>,
+    ) -> Result<(), CodeError> {
         let attempt = Attempt::SecondFactor { account: account.user.email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
         let outcome = self.spend_admitted(account, code, origin).await;
@@ -120,7 +135,12 @@ impl Auth {
         outcome
     }
 
-    async fn spend_admitted(&self, account: &Account, code: &str, origin: Origin<'_>) -> Result<(), CodeError> {
+    async fn spend_admitted(
+        &self,
+        account: &Account,
+        code: TypedCode<'_>,
+        origin: Origin<'_>,
+    ) -> Result<(), CodeError> {
         let now = self.clock.now();
         let read = account;
         let spent = self
@@ -132,7 +152,10 @@ impl Auth {
                     return Err(CodeError::Deactivated);
                 }
                 let factor = account.second_factor.as_ref().ok_or(CodeError::Wrong)?;
-                let spent = spend(&self.keyring, account.user.id, factor, code, now).map_err(Fault::from)?;
+                let spent = spend(&self.keyring, account.user.id, factor, code.text, now).map_err(Fault::from)?;
+                let is_too_young =
+                    code.session_began.is_some_and(|began| factor.recovery_codes_made_at >= began.micros());
+                let spent = spent.filter(|spent| spent.recovery_codes_left.is_none() || !is_too_young);
                 Ok(match spent {
                     Some(spent) => (Some(self.spending(account, spent, origin, now)?), true),
                     None => (None, false),
@@ -187,7 +210,10 @@ mod tests {
     fn factor(keyring: &Keyring, secret: &TotpSecret) -> (SecondFactor, Vec<String>) {
         let (codes, recovery_codes) = recovery_codes::generate(keyring, user(1)).unwrap();
         let sealed_secret = seal(keyring, user(1), secret).unwrap();
-        (SecondFactor { sealed_secret, last_step: 0, recovery_codes, enabled_at: 0 }, codes.reveal().to_vec())
+        (
+            SecondFactor { sealed_secret, last_step: 0, recovery_codes, enabled_at: 0, recovery_codes_made_at: 0 },
+            codes.reveal().to_vec(),
+        )
     }
 
     fn present_code(secret: &TotpSecret) -> String {

@@ -8,7 +8,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::code::{digits, seal};
 use super::totp::{SECRET_BYTES, Step, TotpSecret};
-use super::{CodeError, RecoveryCodes, SecondFactor, recovery_codes, uri};
+use super::{RecoveryCodes, SecondFactor, recovery_codes, uri};
 use crate::account::{Account, Amendment, SessionChange};
 use crate::audit::{EventKind, NewEvent};
 use crate::auth::{AmendRefusal, Auth};
@@ -18,7 +18,7 @@ use crate::error::Fault;
 use crate::letter::LetterContent;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
-use crate::reauthenticate::RecentError;
+use crate::reauthenticate::{Proof, ProofError};
 use crate::sealing::Label;
 use crate::session::EndReason;
 use crate::user::UserId;
@@ -50,9 +50,9 @@ impl fmt::Debug for TotpEnrolment {
 /// Why the second factor was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SecondFactorError {
-    /// The last proof of identity in this session is too long ago.
-    #[error("a recent proof of identity is required")]
-    NotRecent,
+    /// It was not proven in the request whose account it is.
+    #[error(transparent)]
+    Proof(ProofError),
     /// The address is to be proven first: who registers a stranger's address must not keep its owner out for good.
     #[error("the email address is not verified")]
     EmailNotVerified,
@@ -86,23 +86,13 @@ impl From<AmendRefusal> for SecondFactorError {
     }
 }
 
-impl From<RecentError> for SecondFactorError {
-    fn from(error: RecentError) -> Self {
+impl From<ProofError> for SecondFactorError {
+    fn from(error: ProofError) -> Self {
         match error {
-            RecentError::Required => Self::NotRecent,
-            RecentError::Fault(fault) => Self::Fault(fault),
-        }
-    }
-}
-
-impl From<CodeError> for SecondFactorError {
-    fn from(error: CodeError) -> Self {
-        match error {
-            CodeError::Wrong => Self::CodeInvalid,
-            // Whoever changed it has ended what this person was about to do.
-            CodeError::Changed => Self::NotRecent,
-            CodeError::Deactivated => Self::Deactivated,
-            CodeError::Fault(fault) => Self::Fault(fault),
+            ProofError::Deactivated => Self::Deactivated,
+            ProofError::UserNotFound => Self::UserNotFound,
+            ProofError::Fault(fault) => Self::Fault(fault),
+            ProofError::WrongPassword | ProofError::WrongCode => Self::Proof(error),
         }
     }
 }
@@ -131,15 +121,18 @@ impl Auth {
     }
 
     /// Begins to enable the second factor: a fresh secret for the person's authenticator. The only time it is shown.
-    /// Asks for a [recent](Self::require_recent) proof of identity and, where addresses are to be verified at all, for a
-    /// verified one.
+    /// Takes the password and, where addresses are to be verified at all, a verified one. Good for the session it was
+    /// asked for in, and no longer than that lives.
     ///
     /// # Errors
     ///
     /// [`SecondFactorError`]: refused, or the request could not be carried out.
-    pub async fn enrol_totp(&self, identity: &Identity) -> Result<TotpEnrolment, SecondFactorError> {
-        let now = self.clock.now();
-        self.require_recent(identity, now).await?;
+    pub async fn enrol_totp(
+        &self,
+        identity: &Identity,
+        proof: &Proof,
+        origin: Origin<'_>,
+    ) -> Result<TotpEnrolment, SecondFactorError> {
         let account = self.account_of(identity).await?;
         if account.second_factor.is_some() {
             return Err(SecondFactorError::AlreadyEnabled);
@@ -148,9 +141,13 @@ impl Auth {
         if asks_for_proof && account.user.email_verified_at.is_none() {
             return Err(SecondFactorError::EmailNotVerified);
         }
+        let account = self.prove_for(identity, proof, "enrolment", origin).await?.account;
+        let now = self.clock.now();
         let secret = TotpSecret::generate().map_err(Fault::from)?;
         let numbers = [account.user.id.value(), account.version.0, now.plus(ENROLMENT_LIFETIME).micros()];
-        let plain = Zeroizing::new([&numbers.map(i64::to_be_bytes).concat(), &secret.as_bytes()[..]].concat());
+        let session = session_bytes(identity);
+        let plain = [&numbers.map(i64::to_be_bytes).concat()[..], &session, secret.as_bytes()].concat();
+        let plain = Zeroizing::new(plain);
         let sealed = self.keyring.seal(ENROLMENT_LABEL, &plain).map_err(Fault::from)?;
         Ok(TotpEnrolment {
             secret: secret.to_base32(),
@@ -174,7 +171,8 @@ impl Auth {
     ) -> Result<RecoveryCodes, SecondFactorError> {
         let now = self.clock.now();
         let account = self.account_of(identity).await?;
-        let secret = self.open_enrolment(&account, enrolment, now).ok_or(SecondFactorError::EnrolmentInvalid)?;
+        let secret =
+            self.open_enrolment((identity, &account), enrolment, now).ok_or(SecondFactorError::EnrolmentInvalid)?;
         let attempt = Attempt::SecondFactor { account: account.user.email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
         let step = digits(code).and_then(|digits| secret.find_step(digits, now, Step::MIN));
@@ -193,7 +191,8 @@ impl Auth {
         let (now, user) = (self.clock.now(), read.user.id);
         let (codes, recovery_codes) = recovery_codes::generate(&self.keyring, user).map_err(Fault::from)?;
         let sealed_secret = seal(&self.keyring, user, secret).map_err(Fault::from)?;
-        let factor = SecondFactor { sealed_secret, last_step, recovery_codes, enabled_at: now.micros() };
+        let (enabled_at, recovery_codes_made_at) = (now.micros(), now.micros());
+        let factor = SecondFactor { sealed_secret, last_step, recovery_codes, enabled_at, recovery_codes_made_at };
         self.amend(user, |account| {
             if account.second_factor.is_some() {
                 return Err(SecondFactorError::AlreadyEnabled);
@@ -203,7 +202,7 @@ impl Auth {
             }
             let kept = SessionChange::EndAllBut(identity.session, EndReason::CredentialChanged);
             let after = Some(factor.clone());
-            let told = (EventKind::SecondFactorEnabled, Some(LetterContent::SecondFactorEnabled));
+            let told = (EventKind::SecondFactorEnabled, LetterContent::SecondFactorEnabled);
             let amendment = self.change_factor((account, after), told, (identity, origin), now)?;
             Ok((Some(amendment.with_sessions(kept)), ()))
         })
@@ -211,8 +210,8 @@ impl Auth {
         Ok(codes)
     }
 
-    /// Disables the second factor: for who has a code of it, and has proven [recently](Self::require_recent) who they
-    /// are. The owner is told by mail.
+    /// Disables the second factor: for who proves with the password and a code of it whose account it is. The owner is
+    /// told by mail.
     ///
     /// # Errors
     ///
@@ -220,27 +219,22 @@ impl Auth {
     pub async fn disable_totp(
         &self,
         identity: &Identity,
-        code: &str,
+        proof: &Proof,
         origin: Origin<'_>,
     ) -> Result<(), SecondFactorError> {
+        self.require_second_factor(identity).await?;
+        let proven = self.prove_for(identity, proof, "second_factor", origin).await?;
         let now = self.clock.now();
-        self.require_recent(identity, now).await?;
-        let read = self.account_of(identity).await?;
-        if read.second_factor.is_none() {
-            return Err(SecondFactorError::NotEnabled);
-        }
-        self.spend_code(&read, code, origin).await?;
         self.amend(identity.user_id, |account| {
-            if account.version != read.version {
-                return Err(SecondFactorError::NotRecent);
-            }
-            let told = (EventKind::SecondFactorDisabled, Some(LetterContent::SecondFactorDisabled));
+            proven.still_holds(account)?;
+            let told = (EventKind::SecondFactorDisabled, LetterContent::SecondFactorDisabled);
             Ok((Some(self.change_factor((account, None), told, (identity, origin), now)?), ()))
         })
         .await
     }
 
-    /// Makes ten new recovery codes; the old ones are void. Asks for a [recent](Self::require_recent) proof of identity.
+    /// Makes ten new recovery codes; the old ones are void. Recovery codes are an authenticator, and this binds a new
+    /// one: it takes the password and a code, and the owner is told by mail.
     ///
     /// # Errors
     ///
@@ -248,15 +242,19 @@ impl Auth {
     pub async fn renew_recovery_codes(
         &self,
         identity: &Identity,
+        proof: &Proof,
         origin: Origin<'_>,
     ) -> Result<RecoveryCodes, SecondFactorError> {
+        self.require_second_factor(identity).await?;
+        let proven = self.prove_for(identity, proof, "recovery_codes", origin).await?;
         let now = self.clock.now();
-        self.require_recent(identity, now).await?;
         let (codes, hashes) = recovery_codes::generate(&self.keyring, identity.user_id).map_err(Fault::from)?;
         self.amend(identity.user_id, |account| {
+            proven.still_holds(account)?;
             let factor = account.second_factor.clone().ok_or(SecondFactorError::NotEnabled)?;
-            let after = Some(SecondFactor { recovery_codes: hashes.clone(), ..factor });
-            let told = (EventKind::RecoveryCodesRenewed, None);
+            let (recovery_codes, recovery_codes_made_at) = (hashes.clone(), now.micros());
+            let after = Some(SecondFactor { recovery_codes, recovery_codes_made_at, ..factor });
+            let told = (EventKind::RecoveryCodesRenewed, LetterContent::RecoveryCodesRenewed);
             let amendment = self.change_factor((account, after), told, (identity, origin), now)?;
             Ok::<_, SecondFactorError>((Some(amendment), ()))
         })
@@ -264,11 +262,17 @@ impl Auth {
         Ok(codes)
     }
 
+    /// Refuses before anything is hashed where there is no second factor.
+    async fn require_second_factor(&self, identity: &Identity) -> Result<(), SecondFactorError> {
+        let account = self.account_of(identity).await?;
+        if account.second_factor.is_some() { Ok(()) } else { Err(SecondFactorError::NotEnabled) }
+    }
+
     /// The account with another second factor or none, the event beside it, and the letter that tells its owner.
     fn change_factor(
         &self,
         (account, after): (&Account, Option<SecondFactor>),
-        (kind, letter): (EventKind, Option<LetterContent>),
+        (kind, letter): (EventKind, LetterContent),
         (identity, origin): (&Identity, Origin<'_>),
         now: Timestamp,
     ) -> Result<Amendment, SecondFactorError> {
@@ -278,9 +282,7 @@ impl Auth {
         let after = Account { second_factor: after, ..account.clone() };
         let event = NewEvent { session: identity.session, ..NewEvent::new(kind, origin, now) };
         let mut record = self.record([event])?;
-        if let Some(letter) = letter {
-            record.messages.push(self.letter_to(&account.user, letter, now)?);
-        }
+        record.messages.push(self.letter_to(&account.user, letter, now)?);
         Ok(Amendment::new(account, after, now).with_record(record))
     }
 
@@ -290,13 +292,25 @@ impl Auth {
         if account.user.is_active { Ok(account) } else { Err(SecondFactorError::Deactivated) }
     }
 
-    fn open_enrolment(&self, account: &Account, enrolment: &str, now: Timestamp) -> Option<TotpSecret> {
+    fn open_enrolment(
+        &self,
+        (identity, account): (&Identity, &Account),
+        enrolment: &str,
+        now: Timestamp,
+    ) -> Option<TotpSecret> {
         let sealed = URL_SAFE_NO_PAD.decode_to_vec(enrolment).ok()?;
         let plain = self.keyring.open(ENROLMENT_LABEL, &sealed)?;
-        let (head, secret) = plain.split_at_checked(plain.len().checked_sub(SECRET_BYTES)?)?;
+        let (head, secret) = plain.split_last_chunk::<SECRET_BYTES>()?;
+        let (head, session) = head.split_last_chunk::<16>()?;
         let [user, version, expires_at] = super::numbers(head)?;
         let is_theirs = UserId::new(user) == Some(account.user.id) && version == account.version.0;
-        let secret = secret.try_into().ok().filter(|_| is_theirs && now.micros() < expires_at)?;
-        Some(TotpSecret::from_bytes(secret))
+        let is_this_sessions = *session == session_bytes(identity);
+        let is_good = is_theirs && is_this_sessions && now.micros() < expires_at;
+        is_good.then(|| TotpSecret::from_bytes(*secret))
     }
+}
+
+/// The session of a person as an enrolment names it; zeros where there is none.
+fn session_bytes(identity: &Identity) -> [u8; 16] {
+    identity.session.map_or([0; 16], |session| session.as_uuid().into_bytes())
 }

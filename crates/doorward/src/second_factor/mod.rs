@@ -25,7 +25,7 @@ mod uri;
 use serde::{Deserialize, Serialize};
 
 pub use challenge::{LoginChallenge, SecondStepError};
-pub(crate) use code::CodeError;
+pub(crate) use code::{CodeError, TypedCode};
 pub use enrolment::{SecondFactorError, SecondFactorState, TotpEnrolment};
 pub use recovery_codes::RecoveryCodes;
 
@@ -43,6 +43,9 @@ pub struct SecondFactor {
     pub recovery_codes: Vec<[u8; 32]>,
     /// When it was enabled, in microseconds since the Unix epoch.
     pub enabled_at: i64,
+    /// When the recovery codes were made, likewise; 0 for those of before this was written down.
+    #[serde(default)]
+    pub recovery_codes_made_at: i64,
 }
 
 impl SecondFactor {

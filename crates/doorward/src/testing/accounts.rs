@@ -30,6 +30,7 @@ fn ticket() -> Ticket {
         wrong_codes: 2,
         expires_at: at(60).micros(),
         code_expires_at: at(30).micros(),
+        session: None,
     }
 }
 
@@ -54,6 +55,7 @@ pub async fn an_account_is_written_whole(store: Arc<dyn Store>) {
             last_step: 59_000_000,
             recovery_codes: vec![[9; 32], [10; 32]],
             enabled_at: at(5).micros(),
+            recovery_codes_made_at: at(6).micros(),
         }),
         tickets: vec![],
         ..first.clone()

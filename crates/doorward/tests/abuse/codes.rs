@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use doorward::second_factor::SecondStepError;
 use doorward::testing::Authenticator;
 
+use doorward::reauthenticate::Proof;
+
 use super::*;
 
 /// The owner has a phone; the attacker has her password, and a challenge while it lasts.
@@ -21,7 +23,8 @@ impl Siege {
         let email = EmailAddress::parse(OWNER).unwrap();
         let tokens = block_on(auth.login(&email, &password(), origin(HOME))).unwrap();
         let identity = block_on(auth.authenticate(tokens.access_token.reveal())).unwrap();
-        let enrolment = block_on(auth.enrol_totp(&identity)).unwrap();
+        let enrolment =
+            block_on(auth.enrol_totp(&identity, &Proof { password: password(), code: None }, origin(HOME))).unwrap();
         let phone = Authenticator::new(&enrolment.secret).unwrap();
         let code = phone.code(world.clock.now());
         block_on(auth.confirm_totp(&identity, &enrolment.enrolment, &code, origin(HOME))).unwrap();

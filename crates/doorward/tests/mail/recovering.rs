@@ -140,7 +140,13 @@ fn a_second_factor_outlives_a_recovery() {
     let world = World::new();
     world.register(ADA).unwrap();
     world.letters();
-    let factor = SecondFactor { sealed_secret: vec![1], last_step: 0, recovery_codes: vec![[2; 32]], enabled_at: 0 };
+    let factor = SecondFactor {
+        sealed_secret: vec![1],
+        last_step: 0,
+        recovery_codes: vec![[2; 32]],
+        enabled_at: 0,
+        recovery_codes_made_at: 0,
+    };
     world.amend(ADA, |account| account.second_factor = Some(factor.clone()));
     world.request_recovery(ADA);
     world.recover(&world.letter().link()).unwrap();

@@ -88,8 +88,10 @@ fn what_a_thrown_out_registrant_had_begun_is_void() {
         let attacker = world.identity(&world.register(ADA).unwrap());
         let first = world.letter();
         let to = crate::world::address("mallory@example.com");
-        block_on(world.auth.request_email_change(&attacker, &to, Origin::unknown())).unwrap();
-        let change = world.letter();
+        let proof =
+            doorward::reauthenticate::Proof { password: crate::world::typed(crate::world::PASSWORD), code: None };
+        block_on(world.auth.request_email_change(&attacker, &to, &proof, Origin::unknown())).unwrap();
+        let change = world.letters().into_iter().find(|letter| letter.kind == "change_email").unwrap();
         if by_recovery {
             world.request_recovery(ADA);
             world.recover(&world.letter().link()).unwrap();
