@@ -256,6 +256,10 @@ impl From<AuthenticateError> for ApiError {
             AuthenticateError::Invalid => Self::access_token_invalid(),
             AuthenticateError::Deactivated => Self::account_deactivated(),
             AuthenticateError::UserNotFound => Self::invalid_token(Self::USER_INACTIVE.0, Self::USER_INACTIVE.1),
+            AuthenticateError::AdminWithoutSecondFactor => {
+                let detail = "Administrators need a second factor";
+                Self::new(StatusCode::FORBIDDEN, "ADMN_SECOND_FACTOR_REQUIRED", detail)
+            }
             AuthenticateError::NotAdmin => Self::new(StatusCode::FORBIDDEN, "AUTH_FORBIDDEN", "Admin access required"),
             AuthenticateError::Fault(fault) => fault.into(),
         }

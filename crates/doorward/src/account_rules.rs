@@ -19,6 +19,8 @@ pub struct AccountRules {
     pub password_policy: PasswordPolicy,
     /// What is asked of the addresses of new accounts. Nothing by default.
     pub email_verification: EmailVerification,
+    /// Whether administrators do nothing as such before they have a second factor. No by default.
+    pub admins_require_second_factor: bool,
 }
 
 impl Default for AccountRules {
@@ -28,6 +30,7 @@ impl Default for AccountRules {
             recent_for: Duration::from_secs(10 * 60),
             password_policy: PasswordPolicy::default(),
             email_verification: EmailVerification::default(),
+            admins_require_second_factor: false,
         }
     }
 }

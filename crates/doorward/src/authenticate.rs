@@ -49,6 +49,9 @@ pub enum AuthenticateError {
     /// The user is no administrator.
     #[error("admin access required")]
     NotAdmin,
+    /// The user is an administrator without a second factor, where the rules ask for one.
+    #[error("administrators need a second factor")]
+    AdminWithoutSecondFactor,
     /// Something else is to blame.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -122,7 +125,11 @@ impl Auth {
     pub async fn current_admin(&self, identity: &Identity, origin: Origin<'_>) -> Result<User, AuthenticateError> {
         let user = self.current_user(identity).await?;
         if user.role == Role::Admin {
-            return Ok(user);
+            return if self.has_what_admins_need(user.id).await? {
+                Ok(user)
+            } else {
+                Err(AuthenticateError::AdminWithoutSecondFactor)
+            };
         }
         let now = self.clock.now();
         let event = NewEvent::new(EventKind::AdminAccessRefused, origin.by(user.id), now);
@@ -133,6 +140,15 @@ impl Auth {
             event.log(Some(user.id));
         }
         Err(AuthenticateError::NotAdmin)
+    }
+
+    /// Whether an administrator has a second factor, where the rules ask for one.
+    async fn has_what_admins_need(&self, admin: UserId) -> Result<bool, Fault> {
+        if !self.account_rules.admins_require_second_factor {
+            return Ok(true);
+        }
+        let account = self.store.find_account(admin).await?;
+        Ok(account.is_some_and(|account| account.second_factor.is_some()))
     }
 
     /// Takes in what was just ended, before anybody is told. Should it fail, the next request tries again.

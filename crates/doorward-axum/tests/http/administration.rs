@@ -293,3 +293,16 @@ async fn a_new_administrator_and_a_lost_one_are_told_to_all_of_them() {
     let expected = LetterContent::AdministratorChanged { account: "ivy@example.com".to_owned(), is_admin: true };
     assert_eq!(letters.iter().filter(|letter| letter.content == expected).count(), 2);
 }
+
+#[tokio::test]
+async fn administrators_need_a_second_factor_where_the_rules_say_so() {
+    let app = TestApp::ruled(|rules| rules.admins_require_second_factor = true);
+    let root = app.admin("root@example.com").await;
+    let refusal = (403, "ADMN_SECOND_FACTOR_REQUIRED", "Administrators need a second factor");
+    app.get("/admin/users", Some(&root.access)).await.is(refusal);
+    set_role(&app, &root, 1, "user").await.is(refusal);
+    let user = app.register("ada@example.com").await;
+    app.get("/admin/users", Some(&user.access)).await.refused(403, "AUTH_FORBIDDEN", "Admin access required");
+    app.enable_second_factor(&root).await;
+    assert_eq!(app.get("/admin/users", Some(&root.access)).await.status, StatusCode::OK);
+}

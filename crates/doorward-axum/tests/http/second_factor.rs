@@ -45,14 +45,18 @@ impl TestApp {
         self.post_as(access, "/auth/totp/confirm", json!({"enrolment": enrolment, "code": code})).await
     }
 
-    /// Registers, enables, and lets a step pass so that the phone shows a code that isn't used up.
-    pub(crate) async fn guarded(&self, email: &str) -> Guarded {
-        let tokens = self.register(email).await;
+    /// Enables, and lets a step pass so that the phone shows a code that isn't used up.
+    pub(crate) async fn enable_second_factor(&self, tokens: &Tokens) -> Guarded {
         let (phone, enrolment) = self.enrol(&tokens.access).await;
         let answer = self.confirm(&tokens.access, &enrolment, &self.shown_by(&phone)).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         self.later(30);
-        Guarded { tokens, phone, recovery_codes: codes(&answer) }
+        Guarded { tokens: tokens.clone(), phone, recovery_codes: codes(&answer) }
+    }
+
+    /// Registers, and enables.
+    pub(crate) async fn guarded(&self, email: &str) -> Guarded {
+        self.enable_second_factor(&self.register(email).await).await
     }
 
     async fn first_step(&self, email: &str) -> Answer {

@@ -49,10 +49,12 @@ pub(super) fn events_kept(door: &mut Door<'_>) -> Option<Option<Duration>> {
 pub(super) fn account_rules(door: &mut Door<'_>) -> Option<AccountRules> {
     let service_name = door.read("service_name", service_name);
     let recent_minutes = door.number("reauthentication_minutes", 1..=1440);
+    let admins_require = door.read("admins_require_second_factor", yes_or_no);
     let password_policy = password_policy(door);
     let mut rules = AccountRules::default();
     rules.service_name = service_name?;
     rules.recent_for = Duration::from_secs(MINUTE * u64::from(recent_minutes?));
+    rules.admins_require_second_factor = admins_require?;
     rules.password_policy = password_policy?;
     Some(rules)
 }

@@ -67,7 +67,7 @@ const PLAIN: Setting = Setting {
 };
 
 /// All settings, in the order in which people meet them.
-pub static SETTINGS: [Setting; 47] = [
+pub static SETTINGS: [Setting; 48] = [
     Setting {
         key: "bind",
         default: Some("127.0.0.1:8000"),
@@ -190,6 +190,13 @@ pub static SETTINGS: [Setting; 47] = [
         default: Some("10"),
         example: "10",
         help: "How long after a login or POST /auth/reauthenticate administrators may change accounts",
+        ..PLAIN
+    },
+    Setting {
+        key: "admins_require_second_factor",
+        default: Some("false"),
+        example: "true",
+        help: "Whether administrators do nothing as such before they have a second factor",
         ..PLAIN
     },
     Setting {
