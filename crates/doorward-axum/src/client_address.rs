@@ -1,6 +1,6 @@
 //! The client's address: the peer's, unless the peer is a proxy that the operator trusts.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -51,7 +51,8 @@ impl TrustedProxies {
     /// The client of a request whose connection came from `peer`.
     ///
     /// `X-Forwarded-For` is read from the right, as each proxy appends whom it heard from: the first
-    /// address that is no trusted proxy is the client. What stands further left anybody could have written.
+    /// address that is no trusted proxy is the client. What stands further left anybody could have written. A hop that
+    /// can't be read ends the walk at the proxy that wrote it, and is logged, the first of a process.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
         let mut client = peer.to_canonical();
         if !self.contains(client) {
@@ -60,7 +61,10 @@ impl TrustedProxies {
         let lines: Vec<_> =
             headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or("?")).collect();
         for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-            let Some(address) = read_hop(hop.trim()) else { break };
+            let Some(address) = read_hop(hop.trim()) else {
+                warn_of_unreadable(hop, client);
+                break;
+            };
             client = address.to_canonical();
             if !self.contains(client) {
                 break;
@@ -70,8 +74,44 @@ impl TrustedProxies {
     }
 }
 
+/// An address in every spelling that proxies write: bare, with a port, an IPv6 address in brackets with a port or
+/// without, and with a zone, which means nothing here.
 fn read_hop(text: &str) -> Option<IpAddr> {
-    IpAddr::from_str(text).or_else(|_| SocketAddr::from_str(text).map(|address| address.ip())).ok()
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        return if is_port(port) { read_v6(address) } else { None };
+    }
+    match text.split_once(':') {
+        None => Ipv4Addr::from_str(text).ok().map(IpAddr::V4),
+        Some((address, port)) if !port.contains(':') => {
+            let address = Ipv4Addr::from_str(address).ok().map(IpAddr::V4);
+            address.filter(|_| port.parse::<u16>().is_ok())
+        }
+        Some(_) => read_v6(text),
+    }
+}
+
+/// Nothing, or a colon and a port.
+fn is_port(text: &str) -> bool {
+    text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+}
+
+fn read_v6(text: &str) -> Option<IpAddr> {
+    let (address, _zone) = text.split_once('%').unwrap_or((text, ""));
+    Ipv6Addr::from_str(address).ok().map(IpAddr::V6)
+}
+
+/// Says once what a trusted proxy wrote that is no address: all whom it speaks for so share its limits.
+fn warn_of_unreadable(hop: &str, proxy: IpAddr) {
+    static HAS_WARNED: AtomicBool = AtomicBool::new(false);
+    if !HAS_WARNED.swap(true, Ordering::Relaxed) {
+        let shown: String = hop.trim().escape_debug().take(64).collect();
+        tracing::warn!(
+            event = "forwarding_unreadable",
+            "the trusted proxy {proxy} sent \"{shown}\" in X-Forwarded-For, which is no address: those whom it speaks \
+             for so share one address and its limits"
+        );
+    }
 }
 
 pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
@@ -105,6 +145,44 @@ mod tests {
         assert_eq!(client(trusted, "10.0.0.1", &["1.1.1.1", "198.51.100.1", "10.9.9.9"]), "198.51.100.1");
         assert_eq!(client(trusted, "10.0.0.1", &["198.51.100.1:4711"]), "198.51.100.1");
         assert_eq!(client(trusted, "::ffff:10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_read() {
+        for (hop, read) in [
+            ("198.51.100.1", "198.51.100.1"),
+            (" 198.51.100.1:65535 ", "198.51.100.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("[2001:DB8:0::1]", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%25eth0]:80", "fe80::1"),
+            ("::ffff:198.51.100.1", "198.51.100.1"),
+            ("[::ffff:198.51.100.1]:1", "198.51.100.1"),
+        ] {
+            assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &[hop]), read, "{hop}");
+        }
+        for hop in [
+            "",
+            "unknown",
+            "_hidden",
+            "[2001:db8::1",
+            "2001:db8::1]",
+            "[2001:db8::1]443",
+            "[2001:db8::1]:",
+            "[]",
+            "[198.51.100.1]",
+            "198.51.100.1:",
+            "198.51.100.1:65536",
+            "198.51.100",
+            "198.51.100.1 1",
+            "for=198.51.100.1",
+            "[::1]:80:80",
+            "é",
+        ] {
+            assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["1.1.1.1", hop]), "10.0.0.1", "{hop}");
+        }
     }
 
     #[test]

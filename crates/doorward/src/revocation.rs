@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::role::Role;
 use crate::session::SessionId;
 use crate::store::{ENDINGS_AT_ONCE, Store, StoreResult};
+use crate::token::access::MAX_CLOCK_SKEW;
 use crate::user::UserId;
 
 use self::filter::Filter;
@@ -23,8 +24,9 @@ use self::filter::Filter;
 const INTERVAL: Duration = Duration::from_millis(250);
 /// How old the last news may be before a request waits for fresh ones.
 const BOUND: Duration = Duration::from_secs(1);
-/// How much longer than a token lives an ending is remembered, for clocks that disagree.
-const MARGIN: Duration = Duration::from_secs(60);
+/// How much longer than a token lives an ending is remembered: as far as the clock that issued the token may be ahead of
+/// the one that ended it.
+const MARGIN: Duration = MAX_CLOCK_SKEW;
 /// How many endings are remembered: some 50 MB. Of more than that the oldest are left to the store.
 const LIMIT: usize = 1_000_000;
 
@@ -301,10 +303,11 @@ impl RevocationSet {
         }
         let ended = match session {
             Some(session) => self.sessions.contains_key(&session),
-            // Without a session there is only the token's whole second to go by: in doubt it is refused.
+            // Without a session there is only the token's whole second to go by, of a clock that may have been ahead: in
+            // doubt it is refused.
             None => user_ending
                 .and_then(|ending| ending.deactivated_at)
-                .is_some_and(|at| issued_at.seconds() <= at.seconds()),
+                .is_some_and(|at| issued_at.seconds() <= at.plus(MAX_CLOCK_SKEW).seconds()),
         };
         if ended {
             Standing::Ended

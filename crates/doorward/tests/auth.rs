@@ -252,3 +252,31 @@ fn a_rush_of_logins_is_refused_before_the_store_is_asked() {
         panic!("{second:?}");
     };
 }
+
+/// A front end that balances between nodes would log people out at random.
+#[test]
+fn a_token_of_one_node_is_good_on_another_whose_clock_is_behind() {
+    let world = World::new();
+    let ahead = world.node(8, SECRET, &[]);
+    let clock = Arc::new(TestClock::default());
+    clock.set(world.now().minus(Duration::from_secs(45)));
+    let behind = world.node(8, SECRET, &[]).with_clock(Arc::clone(&clock) as Arc<dyn doorward::Clock>);
+    let tokens = register(&ahead);
+    let access = tokens.access_token.reveal();
+    block_on(behind.authenticate(access)).unwrap();
+    let refreshed = block_on(behind.refresh(&tokens.refresh_token.reveal(), Origin::unknown())).unwrap();
+    block_on(ahead.authenticate(refreshed.access_token.reveal())).unwrap();
+    // What ends is refused on both for as long as either takes the token, whichever ended it.
+    block_on(behind.logout(&refreshed.refresh_token.reveal(), Origin::unknown())).unwrap();
+    world.later(250);
+    clock.advance(Duration::from_millis(250));
+    for minutes in 0..17 {
+        for auth in [&ahead, &behind] {
+            for access in [access, refreshed.access_token.reveal()] {
+                assert!(block_on(auth.authenticate(access)).is_err(), "after {minutes} minutes");
+            }
+        }
+        world.later(60_000);
+        clock.advance(Duration::from_secs(60));
+    }
+}

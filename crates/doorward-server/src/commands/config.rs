@@ -34,8 +34,12 @@ pub(crate) fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     if let Some(files) = &settings.tls {
         Certificate::load(files)?;
     }
-    delivery::mail(settings, &account_rules(settings).service_name, settings.bind)?;
-    delivery::webhooks(settings)?;
+    // The client of a mail server is made, and dropped, in a runtime.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
+    runtime.block_on(async {
+        delivery::mail(settings, &account_rules(settings).service_name, settings.bind)?;
+        delivery::webhooks(settings).map(drop)
+    })?;
     for warning in warnings(settings) {
         print_line(&format!("warning: {warning}"))?;
     }

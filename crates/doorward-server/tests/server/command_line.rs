@@ -52,3 +52,56 @@ fn migrating_is_done_once() {
     assert!(home.run(&["migrate"]).done().starts_with("applied 0001_"));
     assert_eq!(home.run(&["migrate"]).done(), "nothing to do: the database is up to date\n");
 }
+
+/// Every section of the settings at once, as an operator has them. Whatever a command makes of them, it makes it in a
+/// line and an exit status.
+#[test]
+fn no_command_panics_with_every_section_of_the_settings_switched_on() {
+    const SMTP_URLS: [&str; 4] = [
+        "smtp://127.0.0.1:1?tls=none",
+        "smtp://user:pass@mail.example.com:587",
+        "smtps://mail.example.com",
+        "smtp://mail.example.com?tls=required",
+    ];
+    const COMMANDS: [&[&str]; 13] = [
+        &["config", "show"],
+        &["config", "check"],
+        &["migrate"],
+        &["migrate", "--dry-run"],
+        &["users", "create", "--email", "ada@example.com", "--password-stdin"],
+        &["users", "list"],
+        &["users", "show", "ada@example.com"],
+        &["users", "set-role", "ada@example.com", "admin"],
+        &["users", "deactivate", "ada@example.com"],
+        &["mail", "preview", "recover"],
+        &["mail", "test", "ada@example.com"],
+        &["audit", "list"],
+        &["token", "inspect"],
+    ];
+    for url in SMTP_URLS {
+        let home = Home::new();
+        let settings = format!(
+            "mail = \"smtp\"\nsmtp_url = \"{url}\"\nmail_from = \"Doorward <auth@example.com>\"\n\
+             public_url = \"https://auth.example.com\"\nemail_verification = \"required\"\n\
+             webhook_url = \"https://hooks.example.com/doorward\"\n\
+             webhook_secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n\
+             metrics_bind = \"127.0.0.1:0\"\npassword_pepper = \"Vb7nM3kQ9wE5rT1yU8iO2pA6sD4fG0hJ\"\n\
+             secret_key = \"kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP\"\nadmins_require_second_factor = true\n\
+             allowed_origins = [\"https://app.example.com\"]\ntrusted_proxies = [\"10.0.0.0/8\"]\n\
+             session_idle_minutes = 60\nsession_absolute_days = 30\naudit_keep_days = 365\n\
+             refresh_reuse_grace_seconds = 10\n"
+        );
+        home.write("doorward.toml", &settings);
+        for command in COMMANDS {
+            let reads_input = command.contains(&"--password-stdin") || command.contains(&"inspect");
+            let outcome =
+                if reads_input { home.run_with_input(command, "a passphrase nobody has\n") } else { home.run(command) };
+            let told = format!("{outcome:?}");
+            assert!(matches!(outcome.status, Some(0..=2)), "{command:?} with {url}: {told}");
+            assert!(!told.contains("panicked"), "{command:?} with {url}: {told}");
+            if command == ["config", "check"] {
+                assert_eq!(outcome.status, Some(0), "{url}: {told}");
+            }
+        }
+    }
+}

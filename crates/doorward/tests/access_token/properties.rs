@@ -58,7 +58,7 @@ fn reference_uuid(value: &Value) -> bool {
 
 /// Whether a token is good, by the rules as they stand in the documentation.
 fn reference(token: &str, rules: &AccessTokenRules, now: i64) -> Result<(), AccessTokenError> {
-    let valid = || -> Option<i64> {
+    let valid = || -> Option<(i64, i64)> {
         let segments: Vec<&str> = token.split('.').collect();
         let [header, payload, signature] = segments[..] else { return None };
         let Unique(fields) = serde_json::from_slice(&reference_decode(header)?).ok()?;
@@ -75,22 +75,22 @@ fn reference(token: &str, rules: &AccessTokenRules, now: i64) -> Result<(), Acce
         let holds = token.len() <= 4096
             && header_holds
             && reference_decode(signature)? == mac(SECRET, format!("{header}.{payload}"))
-            && known(&["sub", "role", "jti", "iat", "exp", "sid", "iss", "aud"], &claims)
+            && claims.get("nbf").is_none_or(|_| time("nbf").is_some_and(|not_before| not_before <= now + 60))
             && user_id.parse::<i64>().is_ok_and(|id| id > 0 && id.to_string() == user_id)
             && ["user", "admin"].contains(&claims.get("role")?.as_str()?)
             && reference_uuid(claims.get("jti")?)
             && claims.get("sid").is_none_or(reference_uuid)
             && claims.get("iss").map(Value::as_str) == rules.issuer.as_deref().map(Some)
             && claims.get("aud").map(Value::as_str) == rules.audience.as_deref().map(Some)
-            && issued_at <= now
-            && issued_at < expires_at
-            && expires_at - issued_at <= i64::try_from(rules.lifetime.as_secs()).unwrap();
-        holds.then_some(expires_at)
+            && issued_at <= now + 60
+            && issued_at < expires_at;
+        holds.then_some((issued_at, expires_at))
     };
+    let lifetime = i64::try_from(rules.lifetime.as_secs()).unwrap();
     match valid() {
-        Some(expires_at) if now < expires_at => Ok(()),
-        Some(_) => Err(AccessTokenError::Expired),
-        None => Err(AccessTokenError::Invalid),
+        Some((_, expires_at)) if expires_at <= now => Err(AccessTokenError::Expired),
+        Some((issued_at, expires_at)) if expires_at - issued_at <= lifetime => Ok(()),
+        Some(_) | None => Err(AccessTokenError::Invalid),
     }
 }
 
@@ -111,7 +111,7 @@ fn any_rules() -> impl Strategy<Value = AccessTokenRules> {
 
 /// Values of members, the good ones of some member among them.
 fn any_value() -> impl Strategy<Value = String> {
-    let times = [-901, -900, -899, -1, 0, 1, 899, 900, 901].map(|offset: i64| (NOW + offset).to_string());
+    let times = [-901, -900, -899, -1, 0, 1, 60, 61, 899, 900, 901, 960].map(|offset: i64| (NOW + offset).to_string());
     let fixed = [
         "\"42\"",
         "\"042\"",

@@ -1,11 +1,12 @@
 //! The payload: written plainly, read and judged strictly.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use uuid::Uuid;
 
 use super::json::{fill, read_object};
-use super::{AccessTokenError, AccessTokenRules, Subject, VerifiedToken, written};
+use super::{AccessTokenError, AccessTokenRules, MAX_CLOCK_SKEW, Subject, VerifiedToken, written};
 use crate::clock::Timestamp;
 use crate::role::Role;
 use crate::session::SessionId;
@@ -73,7 +74,9 @@ pub(super) fn verify(
     if token.expires_at <= Timestamp::from_seconds(now.minus(rules.leeway).seconds()) {
         return Err(AccessTokenError::Expired);
     }
-    Ok(token)
+    // After the expiry: a token that was good for longer under older rules has expired, and is no forgery.
+    let seconds = token.expires_at.seconds().abs_diff(token.issued_at.seconds());
+    if seconds <= rules.lifetime.as_secs() { Ok(token) } else { Err(AccessTokenError::Invalid) }
 }
 
 /// The claims of a payload, each of its own type and none twice.
@@ -84,6 +87,7 @@ pub(super) struct Claims<'a> {
     pub(super) id: Option<Uuid>,
     pub(super) issued_at: Option<i64>,
     pub(super) expires_at: Option<i64>,
+    pub(super) not_before: Option<i64>,
     pub(super) session: Option<Uuid>,
     pub(super) issuer: Option<Cow<'a, str>>,
     pub(super) audience: Option<Cow<'a, str>>,
@@ -94,10 +98,11 @@ impl<'a> Claims<'a> {
         written::read(payload).or_else(|| Self::parse_any(payload))
     }
 
-    /// A claim that is not ours, one given twice and one of the wrong type are all refused: a wrong type
-    /// must never count as absence (CVE-2026-25537).
+    /// A claim of ours of the wrong type is refused, for that must never count as absence (CVE-2026-25537), and so is
+    /// any that is given twice. One that is not ours is ignored (RFC 7519, section 4).
     pub(super) fn parse_any(payload: &'a [u8]) -> Option<Self> {
         let mut claims = Self::default();
+        let mut ignored = HashSet::new();
         read_object(payload, |name, value| match name {
             "sub" => fill(&mut claims.subject, value.text()?.parse().ok()),
             "role" => fill(&mut claims.role, value.text()?.parse().ok()),
@@ -107,21 +112,22 @@ impl<'a> Claims<'a> {
             "sid" => fill(&mut claims.session, parse_uuid(value.text()?.as_bytes())),
             "iss" => fill(&mut claims.issuer, value.text()),
             "aud" => fill(&mut claims.audience, value.text()),
-            _ => None,
+            "nbf" => fill(&mut claims.not_before, value.integer()),
+            _ => ignored.insert(name.to_owned()).then_some(()),
         })?;
         Some(claims)
     }
 
-    /// All but whether the token's time is over.
+    /// All but whether the token's time is over, or longer than we give.
     fn judge(self, rules: &AccessTokenRules, now: Timestamp) -> Option<VerifiedToken> {
         let (issued_at, expires_at) = (self.issued_at?, self.expires_at?);
-        let begun = issued_at <= now.plus(rules.leeway).seconds();
-        // Both are non-negative and ordered, so the difference neither overflows nor loses its sign.
-        let short_lived = issued_at < expires_at && expires_at.abs_diff(issued_at) <= rules.lifetime.as_secs();
+        let latest = now.plus(rules.leeway.max(MAX_CLOCK_SKEW)).seconds();
+        let begun = issued_at <= latest && self.not_before.is_none_or(|not_before| not_before <= latest);
+        let is_ordered = issued_at < expires_at;
         // Compared whole, and absent only when it is to be absent (CVE-2024-53861: an issuer by substring).
         let from_us = self.issuer.as_deref() == rules.issuer.as_deref();
         let for_us = self.audience.as_deref() == rules.audience.as_deref();
-        if !(begun && short_lived && from_us && for_us) {
+        if !(begun && is_ordered && from_us && for_us) {
             return None;
         }
         Some(VerifiedToken {

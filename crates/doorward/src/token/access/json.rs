@@ -1,9 +1,14 @@
-//! Flat JSON objects of strings and non-negative integers: all that a header or a payload of ours is.
+//! JSON objects, of whose members only strings and non-negative integers are of interest: all that a header or a
+//! payload of ours has.
 //!
-//! Anything else is refused at its first byte, nesting included, so the depth of what a stranger sends
-//! costs nothing. Texts without escapes are borrowed; nothing is allocated for them.
+//! Everything else is read over, but must be JSON: nested no deeper than [`DEEPEST`], no name twice in an object, no
+//! number beyond a double. Texts without escapes are borrowed; nothing is allocated for them.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// How deep arrays and objects may be nested in a member.
+const DEEPEST: usize = 32;
 
 /// The value of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,28 +17,30 @@ pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
     /// Digits without sign, fraction, exponent or leading zero, within `i64`.
     Integer(i64),
+    /// Any other JSON.
+    Other,
 }
 
 impl<'a> Value<'a> {
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Integer(_) => None,
+            Self::Integer(_) | Self::Other => None,
         }
     }
 
     pub(super) fn integer(self) -> Option<i64> {
         match self {
             Self::Integer(integer) => Some(integer),
-            Self::Text(_) => None,
+            Self::Text(_) | Self::Other => None,
         }
     }
 }
 
 /// Hands every member of the object `json` to `member`, in order.
 ///
-/// `None` when `json` is not UTF-8, not one JSON object (RFC 8259) of such values, or when `member`
-/// refuses: a name it does not know, or one it was given before.
+/// `None` when `json` is not UTF-8, not one JSON object (RFC 8259), or when `member` refuses: a name it does not know,
+/// or one it was given before.
 pub(super) fn read_object<'a>(json: &'a [u8], mut member: impl FnMut(&str, Value<'a>) -> Option<()>) -> Option<()> {
     let mut scanner = Scanner { text: str::from_utf8(json).ok()?, at: 0 };
     scanner.demand(b'{')?;
@@ -90,20 +97,93 @@ impl<'a> Scanner<'a> {
     fn value(&mut self) -> Option<Value<'a>> {
         match self.next()? {
             b'"' => self.string().map(Value::Text),
-            b'0'..=b'9' => self.integer().map(Value::Integer),
-            _ => None,
+            b'0'..=b'9' | b'-' => self.number(),
+            _ => self.pass_over(DEEPEST).map(|()| Value::Other),
         }
     }
 
-    fn integer(&mut self) -> Option<i64> {
+    /// A number, by its grammar (RFC 8259, section 6).
+    fn number(&mut self) -> Option<Value<'a>> {
         let start = self.at;
-        let mut integer = 0_i64;
-        while let Some(byte @ b'0'..=b'9') = self.text.as_bytes().get(self.at) {
-            integer = integer.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
-            self.at += 1;
+        let is_negative = self.pass_byte(|byte| byte == b'-');
+        if !self.pass_byte(|byte| byte == b'0') {
+            self.digits()?;
         }
-        let is_canonical = self.at == start + 1 || self.text.as_bytes().get(start) != Some(&b'0');
-        is_canonical.then_some(integer)
+        let whole = self.at;
+        if self.pass_byte(|byte| byte == b'.') {
+            self.digits()?;
+        }
+        if self.pass_byte(|byte| matches!(byte, b'e' | b'E')) {
+            self.pass_byte(|byte| matches!(byte, b'+' | b'-'));
+            self.digits()?;
+        }
+        let text = self.text.get(start..self.at)?;
+        let integer = if self.at == whole && !is_negative { text.parse().ok() } else { None };
+        match integer {
+            Some(integer) => Some(Value::Integer(integer)),
+            None => text.parse::<f64>().ok()?.is_finite().then_some(Value::Other),
+        }
+    }
+
+    fn digits(&mut self) -> Option<()> {
+        let start = self.at;
+        while self.pass_byte(|byte| byte.is_ascii_digit()) {}
+        (self.at > start).then_some(())
+    }
+
+    fn pass_byte(&mut self, is_it: impl FnOnce(u8) -> bool) -> bool {
+        let is_next = self.text.as_bytes().get(self.at).is_some_and(|byte| is_it(*byte));
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    /// Reads over any value that is nested no deeper than `depth`.
+    fn pass_over(&mut self, depth: usize) -> Option<()> {
+        match self.next()? {
+            b'"' => self.string().map(drop),
+            b'0'..=b'9' | b'-' => self.number().map(drop),
+            b'[' => self.pass_over_array(depth.checked_sub(1)?),
+            b'{' => self.pass_over_object(depth.checked_sub(1)?),
+            _ => {
+                let rest = self.text.get(self.at..)?;
+                let word = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(word))?;
+                self.at += word.len();
+                Some(())
+            }
+        }
+    }
+
+    fn pass_over_array(&mut self, depth: usize) -> Option<()> {
+        self.demand(b'[')?;
+        if self.pass(b']') {
+            return Some(());
+        }
+        loop {
+            self.pass_over(depth)?;
+            if self.pass(b']') {
+                return Some(());
+            }
+            self.demand(b',')?;
+        }
+    }
+
+    fn pass_over_object(&mut self, depth: usize) -> Option<()> {
+        self.demand(b'{')?;
+        if self.pass(b'}') {
+            return Some(());
+        }
+        let mut names = HashSet::new();
+        loop {
+            if !names.insert(self.string()?) {
+                return None;
+            }
+            self.demand(b':')?;
+            self.pass_over(depth)?;
+            if self.pass(b'}') {
+                return Some(());
+            }
+            self.demand(b',')?;
+        }
     }
 
     fn string(&mut self) -> Option<Cow<'a, str>> {
@@ -163,7 +243,7 @@ mod tests {
     use std::fmt;
 
     use proptest::prelude::*;
-    use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+    use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
     use super::*;
 
@@ -188,18 +268,68 @@ mod tests {
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
             let mut members = Vec::new();
-            while let Some((name, value)) = map.next_entry::<String, serde_json::Value>()? {
-                let value = match value {
-                    serde_json::Value::String(text) => Value::Text(Cow::Owned(text)),
-                    serde_json::Value::Number(number) => {
-                        let integer = number.as_i64().filter(|integer| *integer >= 0);
-                        Value::Integer(integer.ok_or_else(|| A::Error::custom("number"))?)
-                    }
-                    _ => return Err(A::Error::custom("kind")),
-                };
-                members.push((name, value));
+            while let Some((name, value)) = map.next_entry::<String, Strict>()? {
+                members.push((name, value.0));
             }
             Ok(Members(members))
+        }
+    }
+
+    /// Any value, with every object's names told apart.
+    struct Strict(Value<'static>);
+
+    impl<'de> Deserialize<'de> for Strict {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(StrictVisitor).map(Self)
+        }
+    }
+
+    struct StrictVisitor;
+
+    impl<'de> Visitor<'de> for StrictVisitor {
+        type Value = Value<'static>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("JSON")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Value::Text(Cow::Owned(text.to_owned())))
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+            Ok(i64::try_from(number).map_or(Value::Other, Value::Integer))
+        }
+
+        fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(Value::Other)
+        }
+
+        fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(Value::Other)
+        }
+
+        fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(Value::Other)
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(Value::Other)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            while items.next_element::<Strict>()?.is_some() {}
+            Ok(Value::Other)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut names = HashSet::new();
+            while let Some((name, _)) = map.next_entry::<String, Strict>()? {
+                if !names.insert(name) {
+                    return Err(A::Error::custom("twice"));
+                }
+            }
+            Ok(Value::Other)
         }
     }
 
@@ -209,6 +339,7 @@ mod tests {
             let value = match value {
                 Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
                 Value::Integer(integer) => Value::Integer(integer),
+                Value::Other => Value::Other,
             };
             members.push((name.to_owned(), value));
             Some(())
@@ -230,6 +361,8 @@ mod tests {
             r#"{"\u0061":"\ud83d\ude00\n\"\\"}"#,
             r#"{"é":"ü"}"#,
             r#"{"":""}"#,
+            r#"{"a":-1,"b":-0,"c":1.0,"d":1e0,"e":9223372036854775808,"f":18446744073709551616}"#,
+            r#"{"a":true,"b":null,"c":[],"d":{},"e":[ {"x":[1, "y", false ]} , 2.5e-3 ]}"#,
         ] {
             assert!(ours(json.as_bytes()).is_some(), "{json}");
             assert_eq!(ours(json.as_bytes()), theirs(json.as_bytes()), "{json}");
@@ -251,19 +384,25 @@ mod tests {
             "{\"a\":1,}",
             "{\"a\":1 \"b\":2}",
             "{\"a\":01}",
-            "{\"a\":-1}",
-            "{\"a\":-0}",
-            "{\"a\":1.0}",
-            "{\"a\":1e0}",
+            "{\"a\":-}",
+            "{\"a\":-01}",
+            "{\"a\":1.}",
+            "{\"a\":.1}",
+            "{\"a\":1e}",
+            "{\"a\":1e+}",
             "{\"a\":+1}",
-            "{\"a\":9223372036854775808}",
-            "{\"a\":18446744073709551616}",
             "{\"a\":1e400}",
             "{\"a\":NaN}",
-            "{\"a\":true}",
-            "{\"a\":null}",
-            "{\"a\":[]}",
-            "{\"a\":{}}",
+            "{\"a\":tru}",
+            "{\"a\":True}",
+            "{\"a\":nulll}",
+            "{\"a\":[}",
+            "{\"a\":[1,]}",
+            "{\"a\":[1 2]}",
+            "{\"a\":{\"b\"}}",
+            "{\"a\":{\"b\":1,}}",
+            "{\"a\":{\"b\":1,\"b\":1}}",
+            "{\"a\":[{\"b\":1,\"\\u0062\":1}]}",
             "{'a':1}",
             "{a:1}",
             "{\"a\":'b'}",
@@ -294,7 +433,10 @@ mod tests {
     }
 
     #[test]
-    fn depth_costs_nothing() {
+    fn depth_is_bounded() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(ours(nested(DEEPEST).as_bytes()).is_some());
+        assert_eq!(ours(nested(DEEPEST + 1).as_bytes()), None);
         let deep = format!("{{\"a\":{}", "[".repeat(1_000_000));
         assert_eq!(ours(deep.as_bytes()), None);
         assert_eq!(ours("{\"a\":".repeat(1_000_000).as_bytes()), None);

@@ -9,14 +9,16 @@
 //!    the [`Keyring`]. No other member, none twice. The header chooses the key and nothing else; without a
 //!    `kid` every key is tried, the current one first.
 //! 4. **MAC**: compared in constant time. Nothing of the payload is looked at before it holds.
-//! 5. **Claims** (RFC 7519, section 4.1): one flat JSON object. `sub` (a user id as a string), `role`, `jti` (a
+//! 5. **Claims** (RFC 7519, section 4.1): one JSON object. `sub` (a user id as a string), `role`, `jti` (a
 //!    UUID), `iat` and `exp` (non-negative integers of seconds) must be there, `sid` (a UUID) may be, and `iss`
-//!    and `aud` (one string each, compared whole) are there exactly when the rules have them. Every other
-//!    claim is refused, `nbf` among them: nothing is ignored that a signer may have meant. UUIDs are in lower
-//!    case, so that each has one spelling. No name stands twice, however it is escaped.
-//! 6. **Time**: `iat` is not in the future, `exp` is after `iat` by no more than the lifetime.
-//! 7. **Expiry**: now is before `exp`. This alone, and only when all else held, is
+//!    and `aud` (one string each, compared whole) are there exactly when the rules have them; `nbf`, where it is
+//!    there, is such an integer. UUIDs are in lower case, so that each has one spelling. A claim that is not ours is
+//!    ignored, whatever JSON it is, nested 32 deep at most. No name stands twice, however it is escaped.
+//! 6. **Time**: `iat` and `nbf` are no further in the future than [`MAX_CLOCK_SKEW`], and `iat` is before `exp`.
+//! 7. **Expiry**: now is before `exp`. This alone, and only when all of the above held, is
 //!    [`AccessTokenError::Expired`].
+//! 8. **Lifetime**: `exp` is after `iat` by no more than the lifetime of the rules. Judged last, so that nobody is
+//!    logged out when the lifetime is made shorter: a front end refreshes on *expired*, and gives up on *invalid*.
 
 mod claims;
 mod header;
@@ -39,6 +41,9 @@ use crate::role::Role;
 use crate::session::SessionId;
 use crate::user::UserId;
 
+/// How far in the future `iat` and `nbf` may lie: nodes' clocks differ. `exp` is given no such leeway.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+
 /// A signature algorithm that a verifier may be told to accept. The token has no say in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,7 +63,8 @@ pub struct AccessTokenRules {
     pub issuer: Option<String>,
     /// Written as `aud` and demanded back, when given. When not, a token with an `aud` is refused.
     pub audience: Option<String>,
-    /// How far clocks may disagree. Zero by default.
+    /// How far clocks may disagree at either end of a token's time, beyond [`MAX_CLOCK_SKEW`] at its beginning. Zero by
+    /// default.
     pub leeway: Duration,
 }
 

@@ -33,6 +33,7 @@ pub(super) fn read(payload: &[u8]) -> Option<Claims<'static>> {
         id: Some(id),
         issued_at: Some(issued_at),
         expires_at: Some(expires_at),
+        not_before: None,
         session,
         issuer: None,
         audience: None,
