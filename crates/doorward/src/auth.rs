@@ -131,7 +131,7 @@ impl Auth {
     /// [`Fault::Store`] when the store can't serve, or can't say what ended within the last second.
     pub async fn check(&self) -> Result<Readiness, Fault> {
         self.store.check().await?;
-        let (now, lifetime) = (self.clock.now(), self.access_rules.lifetime);
+        let (now, lifetime) = (self.clock.now(), self.access_rules.accepted_for());
         self.revocations.keep_current(&*self.store, now, lifetime).await?;
         let is_complete = self.revocations.is_complete(now, lifetime);
         Ok(if is_complete { Readiness::Ready } else { Readiness::AskingStore })
@@ -145,7 +145,7 @@ impl Auth {
     /// [`Fault::Store`] when the store can't serve.
     pub async fn purge(&self) -> Result<Purged, Fault> {
         let now = self.clock.now();
-        let endings_before = now.minus(self.access_rules.lifetime).minus(ENDING_MARGIN);
+        let endings_before = now.minus(self.access_rules.accepted_for()).minus(ENDING_MARGIN);
         let bounds = PurgeBounds {
             sessions_before: now.minus(SESSION_MARGIN),
             endings_before,

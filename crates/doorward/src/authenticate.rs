@@ -76,7 +76,10 @@ impl Auth {
     pub async fn authenticate(&self, access_token: &str) -> Result<Identity, AuthenticateError> {
         let now = self.clock.now();
         let token = decode_access_token(access_token, &self.keyring, &self.access_rules, now)?;
-        self.revocations.keep_current(&*self.store, now, self.access_rules.lifetime).await.map_err(Fault::from)?;
+        self.revocations
+            .keep_current(&*self.store, now, self.access_rules.accepted_for())
+            .await
+            .map_err(Fault::from)?;
         let subject = token.subject();
         let mut standing = self.revocations.standing(subject.user_id, subject.session, token.issued_at());
         if standing == Standing::Unsure {
@@ -154,7 +157,7 @@ impl Auth {
     /// Takes in what was just ended, before anybody is told. Should it fail, the next request tries again.
     pub(crate) async fn learn_endings(&self) {
         let learned: Result<(), StoreError> =
-            self.revocations.learn(&*self.store, self.clock.now(), self.access_rules.lifetime).await;
+            self.revocations.learn(&*self.store, self.clock.now(), self.access_rules.accepted_for()).await;
         if let Err(error) = learned {
             tracing::error!(event = "endings_unread", %error);
         }

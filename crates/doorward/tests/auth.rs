@@ -13,6 +13,7 @@ use doorward::password::{
 };
 use doorward::testing::amending::set_role;
 use doorward::testing::{MemoryStore, TestClock, block_on};
+use doorward::token::access::AccessTokenRules;
 use doorward::token::keyring::{Keyring, SecretKey};
 use doorward::{Auth, AuthenticateError, EmailAddress, Fault, Origin, Purged, Readiness, Role, Store};
 
@@ -278,5 +279,19 @@ fn a_token_of_one_node_is_good_on_another_whose_clock_is_behind() {
         }
         world.later(60_000);
         clock.advance(Duration::from_secs(60));
+    }
+}
+
+/// With a leeway a token is taken after its time; what ended it is remembered as long.
+#[test]
+fn an_ending_is_remembered_as_long_as_a_leeway_lets_a_token_live() {
+    let world = World::new();
+    let rules = AccessTokenRules { leeway: Duration::from_secs(300), ..AccessTokenRules::default() };
+    let auth = world.node(8, SECRET, &[]).with_access_token_rules(rules);
+    let tokens = register(&auth);
+    block_on(auth.logout(&tokens.refresh_token.reveal(), Origin::unknown())).unwrap();
+    for minute in 0..25 {
+        assert!(block_on(auth.authenticate(tokens.access_token.reveal())).is_err(), "after {minute} minutes");
+        world.later(60_000);
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::process::ExitCode;
 
-use doorward::token::access::{AccessTokenError, decode_access_token};
+use doorward::token::access::{AccessTokenError, MAX_CLOCK_SKEW, decode_access_token};
 use doorward::token::keyring::Keyring;
 use doorward::token::refresh::RefreshToken;
 use doorward::{Clock, SystemClock, Timestamp};
@@ -120,8 +120,10 @@ fn inspect_claims(claims: &Map<String, Value>, now: Timestamp) -> Vec<Finding> {
             fails("time", format!("expired {distance} s ago"))
         });
     }
-    if issued_at.is_some_and(|issued_at| issued_at > now.seconds()) {
-        findings.push(fails("time", "issued in the future: do the clocks agree?"));
+    for (name, moment) in [("iat", issued_at), ("nbf", seconds(claims, "nbf"))] {
+        if moment.is_some_and(|moment| moment > now.plus(MAX_CLOCK_SKEW).seconds()) {
+            findings.push(fails("time", format!("{name} is in the future: do the clocks agree?")));
+        }
     }
     findings
 }

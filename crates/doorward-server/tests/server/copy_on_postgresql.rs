@@ -49,6 +49,13 @@ impl Move {
         self.runtime.block_on(async { connect(self.database.url()).await.query_one(sql, &[]).await.unwrap().get(0) })
     }
 
+    /// Waits for the server to notice that a process that ended is gone: it does when it next writes to it.
+    fn wait_until_unused(&self) {
+        while self.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'doorward'") > 0 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn do_there(&self, sql: &str) {
         self.runtime.block_on(async { connect(self.database.url()).await.batch_execute(sql).await.unwrap() });
     }
@@ -148,16 +155,14 @@ fn a_copy_that_was_killed_goes_on_where_it_was() {
     }
     copying.kill().unwrap();
     copying.wait().unwrap();
-    // The server notices the end of a connection when it next writes to it.
-    while site.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'doorward'") > 0 {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    site.wait_until_unused();
     let present = site.ask("SELECT count(*) FROM sessions");
     assert!((5000..60_000).contains(&present) && present % 5000 == 0, "{present}");
 
     let serve = site.home.run(&[&["serve", "--database-url", site.database.url()], &SECRET[..]].concat());
     assert_eq!(serve.status, Some(1));
     assert!(serve.stderr.contains("a copy into it is unfinished"), "{}", serve.stderr);
+    site.wait_until_unused();
     let printed = site.copy(&[]).done();
     assert!(printed.contains(&format!("{} rows had been brought", present + 1)), "{printed}");
     assert_eq!(site.ask("SELECT count(*) FROM sessions"), 60_000);

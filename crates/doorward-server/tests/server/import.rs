@@ -158,3 +158,32 @@ fn more_than_a_batch_comes_in_while_the_server_serves() {
     assert!(done.contains("imported 2500 accounts"), "{done}");
     assert_eq!(server.client().login("u2500@example.com", &password).status, 200);
 }
+
+/// A line is blamed as an editor counts it, however its rows end and whatever its fields hold.
+#[test]
+fn the_right_lines_are_blamed_in_every_kind_of_csv() {
+    let unix = concat!(
+        "email,note,id,hashed_password\n",
+        "a@example.com,\"two\nlines\",1,\n",
+        "not an address,x,2,\n",
+        "\n",
+        "b@example.com,\"y\",3,\n",
+        "worse,z,4,"
+    );
+    let windows = unix.replace('\n', "\r\n");
+    let semicolons = unix.replace(',', ";");
+    let bom = format!("\u{feff}{windows}\r\n");
+    for (kind, text) in [("unix", unix), ("windows", &windows), ("semicolons", &semicolons), ("bom", &bom)] {
+        let home = Home::new();
+        home.write("users.csv", text);
+        let outcome = home.run(&["users", "import", "users.csv", "--report", "refused.csv"]);
+        let report = std::fs::read_to_string(home.path().join("refused.csv")).unwrap();
+        let lines: Vec<_> = report.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+        assert_eq!(lines, ["4", "7"], "{kind}: {report} {outcome:?}");
+        let ids: Vec<_> = listed(&home).iter().map(|user| user["id"].clone()).collect();
+        assert_eq!(ids, [json!(3), json!(1)], "{kind}");
+    }
+    let home = Home::new();
+    home.write("users.csv", "email,id,hashed_password\ra@example.com,1,\r");
+    assert!(home.run(&["users", "import", "users.csv"]).refused().contains("carriage returns alone"));
+}

@@ -16,8 +16,13 @@ pub(super) struct CsvRows {
 }
 
 impl CsvRows {
-    pub(super) fn open(reader: Box<dyn BufRead>, columns: &ColumnNames) -> Result<Self, TransferError> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
+    pub(super) fn open(mut reader: Box<dyn BufRead>, columns: &ColumnNames) -> Result<Self, TransferError> {
+        let separator = separator(reader.fill_buf().map_err(|error| unreadable(&error.into()))?)?;
+        // Rows end with line feeds. With "any line end" the reader would begin a row behind its carriage return and
+        // count its line feed with the row after; the carriage return is taken off the last field instead.
+        let terminator = csv::Terminator::Any(b'\n');
+        let mut reader =
+            csv::ReaderBuilder::new().flexible(true).delimiter(separator).terminator(terminator).from_reader(reader);
         let header = reader.byte_headers().map_err(|error| unreadable(&error))?.iter();
         let mut names: Vec<_> = header.map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
         if let Some(first) = names.first_mut() {
@@ -34,6 +39,10 @@ impl CsvRows {
         let mut record = csv::ByteRecord::new();
         while rows.len() < BATCH && self.reader.read_byte_record(&mut record).map_err(|error| unreadable(&error))? {
             let line = record.position().map_or(0, csv::Position::line);
+            trim_carriage_return(&mut record);
+            if record.iter().all(<[u8]>::is_empty) && record.len() <= 1 {
+                continue;
+            }
             rows.push(RawRow { line, fields: self.fields(&record, width) });
         }
         Ok(rows)
@@ -46,6 +55,28 @@ impl CsvRows {
         let record = csv::StringRecord::from_byte_record(record.clone()).map_err(|_| "it is not UTF-8")?;
         Ok(self.places.fields(|place| record.get(place).map(str::to_owned)))
     }
+}
+
+/// What stands between the fields, by the first line: a comma unless there is none and there is a semicolon, as
+/// spreadsheets write where the comma is for decimals, or a tab.
+fn separator(beginning: &[u8]) -> Result<u8, TransferError> {
+    let end = beginning.iter().position(|byte| *byte == b'\n').unwrap_or(beginning.len());
+    let line = beginning[..end].strip_suffix(b"\r").unwrap_or(&beginning[..end]);
+    if line.contains(&b'\r') {
+        let reason = "its lines end with carriage returns alone: save it with line feeds";
+        return Err(TransferError::Input(format!("cannot read the file: {reason}")));
+    }
+    Ok([b',', b';', b'\t'].into_iter().find(|separator| line.contains(separator)).unwrap_or(b','))
+}
+
+/// Takes the carriage return of a line end off the last field.
+fn trim_carriage_return(record: &mut csv::ByteRecord) {
+    let Some(field) = record.iter().next_back().and_then(|last| last.strip_suffix(b"\r")) else { return };
+    let last = field.to_vec();
+    let position = record.position().cloned();
+    record.truncate(record.len() - 1);
+    record.push_field(&last);
+    record.set_position(position);
 }
 
 fn unreadable(error: &csv::Error) -> TransferError {

@@ -68,6 +68,14 @@ pub struct AccessTokenRules {
     pub leeway: Duration,
 }
 
+impl AccessTokenRules {
+    /// How long after its issue a token may be accepted, by clocks that agree to [`MAX_CLOCK_SKEW`].
+    pub(crate) fn accepted_for(&self) -> Duration {
+        // The leeway moves both ends.
+        self.lifetime.saturating_add(self.leeway.saturating_mul(2))
+    }
+}
+
 impl Default for AccessTokenRules {
     fn default() -> Self {
         Self {
