@@ -2,15 +2,18 @@
 
 use crate::account::{Account, Amendment, SessionChange};
 use crate::audit::{EventKind, NewEvent};
-use crate::auth::Auth;
+use crate::auth::{Auth, TokenPair};
 use crate::authenticate::Identity;
 use crate::error::Fault;
 use crate::letter::LetterContent;
+use crate::login::LoginError;
 use crate::origin::Origin;
 use crate::password::{NewPassword, NewPasswordError, PasswordHash, PasswordRefused};
 use crate::reauthenticate::{Proof, ProofError, Proven};
 use crate::session::EndReason;
+use crate::store::VerifiedLogin;
 use crate::ticket::Purpose;
+use crate::user::CredentialVersion;
 
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,18 @@ pub enum ChangePasswordError {
     Refused(#[from] PasswordRefused),
 }
 
+impl From<LoginError> for ProofError {
+    /// What keeps a session from being opened for who has just proven everything.
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Fault(fault) => Self::Fault(fault),
+            LoginError::Deactivated => Self::Deactivated,
+            // It was changed once more.
+            _ => Self::WrongPassword,
+        }
+    }
+}
+
 impl From<NewPasswordError> for ChangePasswordError {
     fn from(error: NewPasswordError) -> Self {
         match error {
@@ -33,11 +48,13 @@ impl From<NewPasswordError> for ChangePasswordError {
 }
 
 impl Auth {
-    /// Gives the account of `identity` a new password. In the same step every other session of theirs ends, a letter
-    /// tells them, and a link to recover the account that was sent before is good no more. Of several changes at once
-    /// one is made: the others prove what no longer holds.
+    /// Gives the account of `identity` a new password. In the same step every session of theirs ends, a letter tells
+    /// them, and a link to recover the account that was sent before is good no more. The person who asked gets a new
+    /// session: whoever had stolen tokens of the old one has none of this. Of several changes at once one is made: the
+    /// others prove what no longer holds.
     ///
-    /// The attempt is counted with those of login.
+    /// The attempt is counted with those of login. Should the new session not be opened, the password is changed all the
+    /// same, and the person logs in with it.
     ///
     /// # Errors
     ///
@@ -48,7 +65,7 @@ impl Auth {
         proof: &Proof,
         password: &NewPassword,
         origin: Origin<'_>,
-    ) -> Result<(), ChangePasswordError> {
+    ) -> Result<TokenPair, ChangePasswordError> {
         let mut refused = NewEvent::new(EventKind::PasswordChangeRefused, origin, self.clock.now());
         refused.session = identity.session;
         let proven = self.prove(identity, proof, refused, origin).await?;
@@ -56,7 +73,9 @@ impl Auth {
             return Err(PasswordRefused::Unchanged.into());
         }
         let hash = self.hash_new_password(password, &proven.account.user.email, origin).await?;
-        Ok(self.set_password(identity, &proven, &hash, origin).await?)
+        let version = self.set_password(identity, &proven, &hash, origin).await?;
+        let login = VerifiedLogin { user_id: identity.user_id, version, upgraded_hash: None };
+        Ok(self.open_session(login, origin).await.map_err(ProofError::from)?)
     }
 
     async fn set_password(
@@ -65,7 +84,7 @@ impl Auth {
         proven: &Proven,
         hash: &PasswordHash,
         origin: Origin<'_>,
-    ) -> Result<(), ProofError> {
+    ) -> Result<CredentialVersion, ProofError> {
         let now = self.clock.now();
         let mut event = NewEvent::new(EventKind::PasswordChanged, origin, now);
         event.session = identity.session;
@@ -75,8 +94,10 @@ impl Auth {
             after.tickets.retain(|ticket| ticket.purpose != Purpose::Recover);
             let mut record = self.record([event.clone()])?;
             record.messages.push(self.letter_to(&account.user, LetterContent::PasswordChanged, now)?);
-            let others = SessionChange::EndAllBut(identity.session, EndReason::CredentialChanged);
-            Ok((Some(Amendment::new(account, after, now).with_sessions(others).with_record(record)), ()))
+            let all = SessionChange::EndAllBut(None, EndReason::CredentialChanged);
+            let amendment = Amendment::new(account, after, now).with_sessions(all).with_record(record);
+            let version = amendment.account.version;
+            Ok((Some(amendment), version))
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use doorward::Auth;
@@ -10,7 +11,7 @@ use crate::access::CurrentUser;
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::request_origin::RequestOrigin;
-use crate::schemas::{PasswordChangeRequest, ReauthenticateRequest};
+use crate::schemas::{PasswordChangeRequest, ReauthenticateRequest, TokenResponse};
 
 pub(crate) async fn reauthenticate(
     State(auth): State<Arc<Auth>>,
@@ -27,8 +28,7 @@ pub(crate) async fn change(
     CurrentUser(identity): CurrentUser,
     from: RequestOrigin,
     JsonBody(request): JsonBody<PasswordChangeRequest>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Json<TokenResponse>, ApiError> {
     let PasswordChangeRequest { proof, new_password } = request;
-    auth.change_password(&identity, &proof, &new_password, from.by(identity.user_id)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(auth.change_password(&identity, &proof, &new_password, from.by(identity.user_id)).await?.into()))
 }

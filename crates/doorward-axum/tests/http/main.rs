@@ -4,6 +4,7 @@
 mod admin;
 mod administration;
 mod app;
+mod authority;
 mod bodies;
 mod embedding;
 mod events;

@@ -52,7 +52,10 @@ fn passwords_and_sessions_are_held_to_the_settings() {
     assert_eq!(sessions.body["items"][0]["is_current"], true);
     assert_eq!(sessions.body["items"][0]["address"], "127.0.0.1");
     let change = json!({"current_password": "twelve chars", "new_password": "another twelve"});
-    assert_eq!(client.send("POST", "/auth/password", Some(token), Some(change)).status, 204);
+    let changed = client.send("POST", "/auth/password", Some(token), Some(change));
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert_eq!(client.send("GET", "/auth/me", Some(token), None).status, 401, "the old session is over");
+    let token = changed.body["access_token"].as_str().unwrap();
     assert_eq!(client.login("ada@example.com", "twelve chars").status, 401);
     assert_eq!(client.login("ada@example.com", "another twelve").status, 200);
     assert_eq!(client.send("POST", "/auth/logout-all", Some(token), None).status, 204);
