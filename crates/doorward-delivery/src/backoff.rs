@@ -2,12 +2,21 @@
 
 use std::time::Duration;
 
+use doorward::Timestamp;
+
 /// The wait after the first failure; it doubles with each.
 const FIRST: Duration = Duration::from_secs(5);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(3 * 60 * 60);
 /// How old a message may become before it is given up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often a message is tried at least before its age gives it up: a clock that leapt makes everything old at once.
+const FEWEST_ATTEMPTS: u32 = 4;
+
+/// Whether a message of `created_at` that would be tried again after `pause` is given up instead.
+pub(crate) fn is_given_up(created_at: Timestamp, attempts: u32, pause: Duration, now: Timestamp) -> bool {
+    attempts >= FEWEST_ATTEMPTS && now.since(created_at) + pause > PATIENCE
+}
 
 /// The wait after that many attempts: 5, 10, 20 seconds and so on up to three hours, each longer by up to a fifth
 /// (`luck`, a number from all 256), so that what failed together isn't tried again together.
@@ -28,6 +37,16 @@ mod tests {
         assert_eq!([seconds(13), seconds(32), seconds(33), seconds(u32::MAX)], [LONGEST.as_secs(); 4]);
         assert_eq!(wait(1, 255), Duration::from_secs(6));
         assert!(wait(5, 7) < wait(5, 8));
+    }
+
+    #[test]
+    fn neither_a_leap_ahead_nor_one_back_gives_a_message_up() {
+        let (made, day) = (Timestamp::from_seconds(1_800_000_000), Duration::from_secs(24 * 60 * 60));
+        let minute = Duration::from_secs(60);
+        assert!(is_given_up(made, 18, minute, made.plus(day)));
+        assert!(!is_given_up(made, 18, minute, made.plus(day).minus(minute)));
+        assert!(!is_given_up(made, 18, minute, made.minus(2 * day)), "set back");
+        assert!(!is_given_up(made, 3, minute, made.plus(365 * day)), "leapt ahead before it was tried in earnest");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use doorward::outbox::{Message, MessageKind};
 use doorward::{Auth, Fault};
 use tokio::task::JoinSet;
 
-use crate::backoff::{PATIENCE, wait};
+use crate::backoff::{is_given_up, wait};
 use crate::mail::Mail;
 use crate::outcome::Undelivered;
 use crate::statistics::DeliveryStatistics;
@@ -148,8 +148,7 @@ impl Deliveries {
     async fn note_failure(&self, message: &Message, failure: &Undelivered) -> Result<(), Fault> {
         let (id, kind, attempts) = (message.id, message.kind.as_str(), message.attempts);
         let pause = wait(attempts, luck());
-        let age = self.auth.now().distance(message.created_at);
-        if failure.is_final || age + pause > PATIENCE {
+        if failure.is_final || is_given_up(message.created_at, attempts, pause, self.auth.now()) {
             self.statistics.note_abandoned(message.kind);
             tracing::error!(event = "delivery_abandoned", kind, message_id = %id, attempts, reason = failure.reason);
             return self.auth.message_abandoned(id).await;

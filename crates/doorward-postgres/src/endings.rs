@@ -10,13 +10,17 @@ use tokio_postgres::types::Type;
 
 use crate::error::Fault;
 use crate::rows;
-use crate::statement::{Connection, Statement};
+use crate::statement::{Connection, Statement, Value};
 
 const LIST_AFTER: Statement = Statement {
     sql: "
     SELECT position, at, kind, session_id, user_id, role FROM endings WHERE position > $1 ORDER BY position LIMIT $2",
     types: &[Type::INT8, Type::INT8],
 };
+
+/// The highest position that was ever given, or a little more: sequences are not rolled back.
+const HIGHEST: Statement =
+    Statement { sql: "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ending_positions", types: &[] };
 
 const LIST_OF: Statement = Statement {
     sql: "
@@ -28,7 +32,7 @@ const LIST_OF: Statement = Statement {
 };
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[Statement] = &[LIST_AFTER, LIST_OF];
+pub(crate) const STATEMENTS: &[Statement] = &[LIST_AFTER, HIGHEST, LIST_OF];
 
 /// The endings after `position`. Positions are committed in the order in which they are given (see
 /// `next_ending_position` in the migrations), so none appears below one that was already seen.
@@ -37,9 +41,12 @@ pub(crate) async fn list_after(
     position: EndingPosition,
 ) -> Result<(Vec<Ending>, EndingPosition), Fault> {
     let limit = i64::try_from(ENDINGS_AT_ONCE).unwrap_or(i64::MAX);
-    let rows = connection.query(&LIST_AFTER, &[&position.0, &limit]).await?;
+    let after: [Value<'_>; 2] = [&position.0, &limit];
+    // Sent together: it costs one trip.
+    let (rows, highest) = tokio::try_join!(connection.query(&LIST_AFTER, &after), connection.query(&HIGHEST, &[]))?;
     let endings: Vec<_> = rows.iter().map(rows::ending).collect::<Result<_, Fault>>()?;
-    let last = endings.last().map_or(position, |ending| ending.position);
+    let highest = highest.first().map_or(Ok(0), |row| row.try_get(0))?;
+    let last = endings.last().map_or(position.min(EndingPosition(highest)), |ending| ending.position);
     Ok((endings, last))
 }
 

@@ -16,6 +16,9 @@ const INSERT: &str = "
 const LIST_AFTER: &str = "
     SELECT position, at, kind, session_id, user_id, role FROM endings WHERE position > ?1 ORDER BY position LIMIT ?2";
 
+/// The highest position that was ever given, whatever was removed since.
+const HIGHEST: &str = "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'endings'";
+
 const LIST_OF: &str = "
     SELECT position, at, kind, session_id, user_id, role FROM endings WHERE user_id = ?1
     UNION ALL
@@ -23,7 +26,7 @@ const LIST_OF: &str = "
     ORDER BY position";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[INSERT, LIST_AFTER, LIST_OF];
+pub(crate) const STATEMENTS: &[&str] = &[INSERT, LIST_AFTER, HIGHEST, LIST_OF];
 
 /// Records an ending, in the transaction of what it is about.
 pub(crate) fn record(connection: &Connection, what: EndingKind, at: Timestamp) -> Result<(), Fault> {
@@ -46,7 +49,10 @@ pub(crate) fn list_after(
     let mut statement = connection.prepare_cached(LIST_AFTER)?;
     let limit = i64::try_from(ENDINGS_AT_ONCE).unwrap_or(i64::MAX);
     let endings: Vec<_> = statement.query_and_then([position.0, limit], rows::ending)?.collect::<Result<_, Fault>>()?;
-    let last = endings.last().map_or(position, |ending| ending.position);
+    let last = match endings.last() {
+        Some(ending) => ending.position,
+        None => position.min(EndingPosition(connection.prepare_cached(HIGHEST)?.query_row([], |row| row.get(0))?)),
+    };
     Ok((endings, last))
 }
 

@@ -41,6 +41,11 @@ impl Timestamp {
         Self(self.0.saturating_sub(micros_of(duration)))
     }
 
+    /// How long after `earlier` this is; nothing when it is not after it, as by a clock that was set back.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.max(earlier).distance(earlier)
+    }
+
     /// The distance between two moments, whichever came first.
     pub fn distance(self, other: Self) -> Duration {
         Duration::from_micros(self.0.abs_diff(other.0))

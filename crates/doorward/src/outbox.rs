@@ -153,6 +153,6 @@ impl Auth {
     pub async fn outbox_statistics(&self) -> Result<(OutboxStatistics, Option<Duration>), Fault> {
         let statistics = self.store.outbox_statistics().await?;
         let now = self.clock.now();
-        Ok((statistics, statistics.oldest.map(|oldest| now.max(oldest).distance(oldest))))
+        Ok((statistics, statistics.oldest.map(|oldest| now.since(oldest))))
     }
 }

@@ -88,8 +88,8 @@ pub(crate) struct Revocations {
     set: RwLock<RevocationSet>,
     /// Asked first, without a lock: nearly every request learns here that nothing speaks against it.
     filter: Filter,
-    /// Whether some endings were left to the store for want of room, so that the filter doesn't know all.
-    is_partial: AtomicBool,
+    /// Microseconds: of tokens that were issued up to then the filter doesn't know all, and the set decides.
+    filter_knows_since: AtomicI64,
     /// Microseconds of the last news; `i64::MIN` before the first.
     learned_at: AtomicI64,
     learning: AtomicBool,
@@ -109,7 +109,7 @@ impl Revocations {
         Self {
             set: RwLock::new(RevocationSet { limit: limit.max(1), ..RevocationSet::default() }),
             filter: Filter::default(),
-            is_partial: AtomicBool::new(false),
+            filter_knows_since: AtomicI64::new(i64::MIN),
             learned_at: AtomicI64::new(i64::MIN),
             learning: AtomicBool::new(false),
             hints: AtomicU64::new(0),
@@ -142,13 +142,43 @@ impl Revocations {
         let mut is_behind = true;
         while is_behind {
             let position = self.set.read().unwrap_or_else(PoisonError::into_inner).position;
-            let (endings, position) = store.endings_after(position).await?;
+            let (endings, next) = store.endings_after(position).await?;
+            if next < position {
+                self.start_over(next, now);
+                continue;
+            }
+            let position = next;
             is_behind = endings.len() >= ENDINGS_AT_ONCE;
             self.take_in(&endings, position, now.minus(lifetime.saturating_add(MARGIN)), now);
         }
         self.hints.store(hints, Ordering::Release);
         self.learned_at.store(now.micros(), Ordering::Release);
         Ok(())
+    }
+
+    /// The store has never given as far as was read here: it was restored from a copy, or another took its place. What is
+    /// remembered stays refused, all is read again, and of every token from before the store is asked.
+    fn start_over(&self, position: EndingPosition, now: Timestamp) {
+        let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        if set.position <= position {
+            // Another request was faster.
+            return;
+        }
+        tracing::error!(
+            event = "endings_went_back",
+            from = set.position.0,
+            to = position.0,
+            "the list of what ended is shorter than what was read of it: the database was restored, or exchanged"
+        );
+        set.position = EndingPosition::default();
+        set.left_out = set.left_out.max(Some(now));
+        self.leave_to_the_set(&set);
+    }
+
+    /// Nobody goes by the filter for tokens that the set doesn't know all about.
+    fn leave_to_the_set(&self, set: &RevocationSet) {
+        let since = set.left_out.map_or(i64::MIN, |last| last.plus(MARGIN).micros());
+        self.filter_knows_since.store(since, Ordering::SeqCst);
     }
 
     fn take_in(&self, endings: &[Ending], position: EndingPosition, horizon: Timestamp, now: Timestamp) {
@@ -158,14 +188,14 @@ impl Revocations {
         endings.iter().for_each(|ending| self.filter.add(key_of(ending.what)));
         if set.forget(horizon, now) {
             // The filter is silent about what was left to the store: first nobody goes by it any more.
-            self.is_partial.store(set.left_out.is_some(), Ordering::SeqCst);
+            self.leave_to_the_set(&set);
             self.filter.keep_only(set.keys());
         }
     }
 
     /// Whether everything that a living token may be refused for is remembered.
     pub(crate) fn is_complete(&self, now: Timestamp, lifetime: Duration) -> bool {
-        let oldest_token = now.minus(lifetime.saturating_add(MARGIN));
+        let oldest_token = now.minus(lifetime);
         self.set.read().unwrap_or_else(PoisonError::into_inner).knows_all_since(oldest_token)
     }
 
@@ -173,7 +203,7 @@ impl Revocations {
     pub(crate) fn standing(&self, user: UserId, session: Option<SessionId>, issued_at: Timestamp) -> Standing {
         let may_matter = self.filter.may_hold(user_key(user))
             || session.is_some_and(|session| self.filter.may_hold(session_key(session)));
-        if !may_matter && !self.is_partial.load(Ordering::SeqCst) {
+        if !may_matter && issued_at.micros() > self.filter_knows_since.load(Ordering::SeqCst) {
             return Standing::Good(None);
         }
         self.set.read().unwrap_or_else(PoisonError::into_inner).standing(user, session, issued_at)
@@ -229,7 +259,8 @@ struct RevocationSet {
     position: EndingPosition,
     forgot_at: Option<Timestamp>,
     limit: usize,
-    /// The moment of the last ending that was left to the store for want of room.
+    /// The moment of the last ending that is not remembered any more: too old, or left to the store for want of room. By
+    /// a moment, and never taken back: a clock that leapt ahead and was corrected brings nothing back that it forgot.
     left_out: Option<Timestamp>,
 }
 
@@ -262,9 +293,10 @@ impl RevocationSet {
         let is_time = self.forgot_at.is_none_or(|at| at.distance(now) >= MARGIN);
         if is_time {
             self.forgot_at = Some(now);
+            let forgotten = self.sessions.values().copied().chain(self.users.values().map(|ending| ending.last_at));
+            self.left_out = self.left_out.max(forgotten.filter(|at| *at < horizon).max());
             self.sessions.retain(|_, at| *at >= horizon);
             self.users.retain(|_, ending| ending.last_at >= horizon);
-            self.left_out = self.left_out.filter(|last| last.plus(MARGIN) >= horizon);
         }
         let is_full = self.sessions.len() + self.users.len() > self.limit;
         if is_full {

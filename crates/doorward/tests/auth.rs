@@ -295,3 +295,60 @@ fn an_ending_is_remembered_as_long_as_a_leeway_lets_a_token_live() {
         world.later(60_000);
     }
 }
+
+/// What it forgot by the wrong hour is asked of the store.
+#[test]
+fn a_clock_that_leaps_ahead_and_is_corrected_brings_nothing_back() {
+    let world = World::new();
+    let auth = world.node(8, SECRET, &[]);
+    let ended = register(&auth);
+    block_on(auth.logout(&ended.refresh_token.reveal(), Origin::unknown())).unwrap();
+    let alive = block_on(auth.login(&ada(), &password(), Origin::unknown())).unwrap();
+    let before = world.now();
+    world.later(20 * 60_000);
+    auth_checked_twice(&world, &auth);
+    world.clock.set(before.plus(Duration::from_secs(1)));
+    assert!(matches!(block_on(auth.authenticate(ended.access_token.reveal())), Err(AuthenticateError::Invalid)));
+    block_on(auth.authenticate(alive.access_token.reveal())).unwrap();
+}
+
+/// Looks at what ended, as far apart as it takes to forget.
+fn auth_checked_twice(world: &World, auth: &Auth) {
+    for _ in 0..2 {
+        block_on(auth.check()).unwrap();
+        world.later(61_000);
+    }
+}
+
+/// A file that was exchanged under the process, a standby that lagged behind and was promoted.
+#[test]
+fn what_ends_after_a_restore_is_learned_though_positions_went_back() {
+    let world = World::new();
+    let (here, there) = (world.node(8, SECRET, &[]), world.node(8, SECRET, &[]));
+    let kept = register(&here);
+    let lost = block_on(here.login(&ada(), &password(), Origin::unknown())).unwrap();
+    let backup = world.store.backup();
+    for _ in 0..5 {
+        let other = block_on(here.login(&ada(), &password(), Origin::unknown())).unwrap();
+        block_on(here.logout(&other.refresh_token.reveal(), Origin::unknown())).unwrap();
+    }
+    block_on(here.logout(&lost.refresh_token.reveal(), Origin::unknown())).unwrap();
+    world.later(250);
+    assert!(block_on(there.authenticate(lost.access_token.reveal())).is_err());
+    world.store.restore(&backup);
+    world.later(250);
+    for auth in [&here, &there] {
+        assert_eq!(block_on(auth.check()).unwrap(), Readiness::AskingStore);
+        block_on(auth.authenticate(kept.access_token.reveal())).unwrap();
+        // Its ending is lost to the store, and remembered here.
+        assert!(block_on(auth.authenticate(lost.access_token.reveal())).is_err());
+    }
+    // Acknowledged now, at a position that was read before under another meaning.
+    block_on(here.logout(&kept.refresh_token.reveal(), Origin::unknown())).unwrap();
+    world.later(250);
+    for auth in [&here, &there] {
+        assert!(matches!(block_on(auth.authenticate(kept.access_token.reveal())), Err(AuthenticateError::Invalid)));
+    }
+    world.later(17 * 60_000);
+    assert_eq!(block_on(there.check()).unwrap(), Readiness::Ready);
+}

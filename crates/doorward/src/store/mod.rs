@@ -116,8 +116,9 @@ pub trait Store: LimitStore + OutboxStore + Debug + Send + Sync {
     /// The events that match, the latest first.
     async fn list_events(&self, query: EventQuery) -> StoreResult<Vec<Event>>;
 
-    /// The endings recorded after `position`, oldest first and [`ENDINGS_AT_ONCE`] at most, and the
-    /// position to go on from.
+    /// The endings recorded after `position`, oldest first and [`ENDINGS_AT_ONCE`] at most, and the position to go on
+    /// from. That is less than `position` where the store has never given as far: it is not the store any more that
+    /// `position` was read of, but was restored from a copy or exchanged for one.
     async fn endings_after(&self, position: EndingPosition) -> StoreResult<(Vec<Ending>, EndingPosition)>;
 
     /// The endings of that user and of that session that are still recorded, oldest first.

@@ -77,6 +77,7 @@ macro_rules! store_contract {
             users_are_listed_newest_first_by_page_and_filter,
             endings_are_read_from_a_position_on,
             endings_are_given_in_portions,
+            a_position_that_was_never_given_is_told,
             the_endings_of_one_token_are_found,
             the_dead_are_purged_and_the_living_kept,
             an_account_is_written_whole,
@@ -373,7 +374,27 @@ pub async fn endings_are_read_from_a_position_on(store: Arc<dyn Store>) {
     let (second, end) = store.endings_after(middle).await.unwrap();
     assert_eq!((second.len(), second[0].what), (1, EndingKind::RoleChanged(ada.id, Role::Admin)));
     assert!(second[0].position > first[0].position);
-    assert!(store.endings_after(end).await.unwrap().0.is_empty());
+    assert_eq!(store.endings_after(end).await.unwrap(), (vec![], end));
+}
+
+/// A reader that has come further than the store ever was has read of another.
+pub async fn a_position_that_was_never_given_is_told(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let far = EndingPosition(1_000_000);
+    assert_eq!(store.endings_after(far).await.unwrap(), (vec![], EndingPosition::default()));
+    set_role(&*store, ada.id, Role::Admin, at(1)).await.unwrap();
+    let (_, end) = store.endings_after(EndingPosition::default()).await.unwrap();
+    assert_eq!(store.endings_after(far).await.unwrap(), (vec![], end));
+    // What is removed makes no position of those who have read it a wrong one.
+    let bounds = PurgeBounds {
+        sessions_before: at(0),
+        endings_before: at(100),
+        events_before: None,
+        messages_before: at(0),
+        limit: 100,
+    };
+    while store.purge(bounds).await.unwrap() > 0 {}
+    assert_eq!(store.endings_after(end).await.unwrap(), (vec![], end));
 }
 
 pub async fn endings_are_given_in_portions(store: Arc<dyn Store>) {

@@ -30,7 +30,7 @@ pub struct MemoryStore {
     limits: MemoryLimits,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct State {
     accounts: BTreeMap<UserId, Account>,
     sessions: BTreeMap<SessionHandle, Session>,
@@ -43,7 +43,7 @@ struct State {
     is_closed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Waiting {
     message: Message,
     due_at: Timestamp,
@@ -54,6 +54,19 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A copy of everything but the limits, as a backup has it.
+    #[must_use]
+    pub fn backup(&self) -> Self {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { state: Mutex::new(state), limits: MemoryLimits::default() }
+    }
+
+    /// Takes everything but the limits back to what it was at that [backup](Self::backup), under whoever uses the store.
+    pub fn restore(&self, backup: &Self) {
+        let state = backup.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
     fn state(&self) -> StoreResult<MutexGuard<'_, State>> {
@@ -337,7 +350,8 @@ impl Store for MemoryStore {
         let state = self.state()?;
         let later = state.endings.iter().filter(|ending| ending.position > position);
         let endings: Vec<_> = later.take(ENDINGS_AT_ONCE).copied().collect();
-        let last = endings.last().map_or(position, |ending| ending.position);
+        let highest = EndingPosition(state.last_ending);
+        let last = endings.last().map_or(position.min(highest), |ending| ending.position);
         Ok((endings, last))
     }
 
