@@ -11,7 +11,7 @@ use crate::revocation::{Standing, standing_by};
 use crate::role::Role;
 use crate::session::SessionId;
 use crate::store::StoreError;
-use crate::token::access::{AccessTokenError, decode_access_token};
+use crate::token::access::{AccessTokenError, MAX_CLOCK_SKEW, decode_access_token};
 use crate::user::{User, UserId};
 
 /// Who sent a request, as far as the access token and the endings since its issue tell.
@@ -104,11 +104,27 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`AuthenticateError`]: there is no such user, it is deactivated, or the store can't serve.
+    /// [`AuthenticateError`]: there is no such user, it is deactivated, the token is of an older account with the same
+    /// number, or the store can't serve.
     pub async fn current_user(&self, identity: &Identity) -> Result<User, AuthenticateError> {
         let user = self.store.find_user(identity.user_id).await.map_err(Fault::from)?;
         let user = user.ok_or(AuthenticateError::UserNotFound)?;
+        if !self.is_token_of(identity, &user).await? {
+            return Err(AuthenticateError::Invalid);
+        }
         if user.is_active { Ok(user) } else { Err(AuthenticateError::Deactivated) }
+    }
+
+    /// Whether the token is of this account and not of an older one with the same number: after a restore from a copy
+    /// numbers are given again. A token from before the account was made, by whichever clock, must name a session of it.
+    pub(crate) async fn is_token_of(&self, identity: &Identity, user: &User) -> Result<bool, Fault> {
+        if identity.issued_at.seconds() >= user.created_at.seconds() {
+            return Ok(true);
+        }
+        match identity.session {
+            Some(session) => Ok(self.store.find_session(user.id, session).await?.is_some()),
+            None => Ok(identity.issued_at.plus(MAX_CLOCK_SKEW).seconds() >= user.created_at.seconds()),
+        }
     }
 
     /// An erased account ends as a deactivated one does; asked for, which is rare, the store tells them apart.

@@ -42,11 +42,13 @@ impl Timestamp {
     }
 
     /// How long after `earlier` this is; nothing when it is not after it, as by a clock that was set back.
+    #[inline]
     pub fn since(self, earlier: Self) -> Duration {
         self.max(earlier).distance(earlier)
     }
 
     /// The distance between two moments, whichever came first.
+    #[inline]
     pub fn distance(self, other: Self) -> Duration {
         Duration::from_micros(self.0.abs_diff(other.0))
     }

@@ -87,8 +87,9 @@ impl Auth {
         change: ProfileChange,
         origin: Origin<'_>,
     ) -> Result<User, AuthenticateError> {
+        let id = self.current_user(identity).await?.id;
         let now = self.clock.now();
-        self.amend(identity.user_id, |account| {
+        self.amend(id, |account| {
             if !account.user.is_active {
                 return Err(AuthenticateError::Deactivated);
             }

@@ -134,6 +134,9 @@ impl Auth {
         let user = identity.user_id;
         let account = self.store.find_account(user).await.map_err(Fault::from)?;
         let account = account.ok_or(ProofError::UserNotFound)?;
+        if !self.is_token_of(identity, &account.user).await? {
+            return Err(ProofError::UserNotFound);
+        }
         let attempt = Attempt::Password { account: account.user.email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
         let outcome = self.check_password(&account, &proof.password, origin).await;

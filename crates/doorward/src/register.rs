@@ -64,8 +64,9 @@ impl Auth {
         password: &NewPassword,
         origin: Origin<'_>,
     ) -> Result<TokenPair, RegisterError> {
-        let now = self.clock.now();
         let (new_user, letter) = self.new_user(email, password, Role::User, origin).await?;
+        // No token is from before its account.
+        let now = new_user.created_at;
         if self.account_rules.email_verification == EmailVerification::Required {
             self.create(new_user, letter, NewEvent::new(EventKind::UserRegistered, origin, now)).await?;
             return Err(RegisterError::AwaitsVerification);

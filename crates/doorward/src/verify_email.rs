@@ -63,6 +63,9 @@ impl Auth {
     /// [`RedeemError::Invalid`] when the account is gone.
     pub async fn request_verification(&self, identity: &Identity, origin: Origin<'_>) -> Result<(), RedeemError> {
         let user = self.store.find_user(identity.user_id).await.map_err(Fault::from)?.ok_or(RedeemError::Invalid)?;
+        if !self.is_token_of(identity, &user).await? {
+            return Err(RedeemError::Invalid);
+        }
         let attempt = Attempt::Verification { account: user.email.key(), address: origin.address };
         let admission = self.admit(attempt).await?;
         let outcome = self.send_verification(user.id, origin).await;
@@ -158,7 +161,9 @@ impl Auth {
             _ => self.proven_account(proof, Purpose::VerifyEmail, origin).await?,
         };
         match registrant {
-            Registrant::Session(identity) if identity.user_id == account.user.id => Ok(Some(account.version)),
+            Registrant::Session(identity) if identity.user_id == account.user.id => {
+                Ok(self.is_token_of(identity, &account.user).await?.then_some(account.version))
+            }
             Registrant::Password(password) => self.check_registrant(&account, password, origin).await.map(Some),
             Registrant::Unknown | Registrant::Session(_) => Ok(None),
         }

@@ -7,7 +7,7 @@ use doorward::token::keyring::{Keyring, SecretKey};
 use doorward::{Clock, Origin, Role, UserId, create_access_token};
 use serde_json::json;
 
-use crate::app::{DEACTIVATED, INACTIVE, SECRET, TOKEN_INVALID, TestApp};
+use crate::app::{DEACTIVATED, INACTIVE, PASSWORD, SECRET, TOKEN_INVALID, TestApp};
 
 fn token_for(app: &TestApp, user_id: i64, role: Role) -> String {
     let subject = Subject { user_id: UserId::new(user_id).unwrap(), role, session: None };
@@ -133,4 +133,45 @@ async fn a_new_role_counts_at_once_whatever_the_token_says() {
     let ada_id = UserId::new(app.id(&ada.access).await).unwrap();
     app.auth.set_role(ada_id, Role::Admin, Origin::operator()).await.unwrap();
     assert_eq!(app.get("/admin/users", Some(&ada.access)).await.status, StatusCode::OK);
+}
+
+/// After a restore numbers are given again: a token from before names an account that is gone.
+#[tokio::test]
+async fn a_token_from_before_a_restore_is_nobody_elses() {
+    let app = TestApp::new();
+    let kept = app.register("ada@example.com").await;
+    let backup = app.store.backup();
+    app.later(1);
+    let lost = app.register("bob@example.com").await;
+    app.store.restore(&backup);
+    app.later(1);
+    let carol = app.register("carol@example.com").await;
+    assert_eq!(app.id(&carol.access).await, 2, "the number that Bob had");
+    app.me(&lost.access).await.is(TOKEN_INVALID);
+    for path in ["/auth/events", "/auth/sessions", "/auth/me/export"] {
+        app.get(path, Some(&lost.access)).await.is(TOKEN_INVALID);
+    }
+    let change = json!({"full_name": "Bob"});
+    let answer = app.bearer_json(axum::http::Method::PATCH, "/auth/me", Some(&lost.access), change).await;
+    answer.is(TOKEN_INVALID);
+    for (path, body) in
+        [("/auth/totp", json!({"password": PASSWORD})), ("/auth/reauthenticate", json!({"password": PASSWORD}))]
+    {
+        assert_eq!(app.post_as(&lost.access, path, body).await.status.as_u16(), 401, "{path}");
+    }
+    for token in [&kept, &carol] {
+        assert_eq!(app.me(&token.access).await.status.as_u16(), 200);
+    }
+}
+
+/// A node whose clock is behind issues tokens from before the account; they name a session of it.
+#[tokio::test]
+async fn a_token_of_a_node_whose_clock_is_behind_is_its_accounts() {
+    let app = TestApp::new();
+    let start = doorward::Clock::now(&*app.clock);
+    app.later(45);
+    let ada = app.register("ada@example.com").await;
+    app.clock.set(start);
+    let refreshed = app.refresh(&ada.refresh).await.tokens(axum::http::StatusCode::OK);
+    assert_eq!(app.me(&refreshed.access).await.status.as_u16(), 200);
 }

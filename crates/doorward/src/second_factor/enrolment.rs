@@ -289,6 +289,9 @@ impl Auth {
     async fn account_of(&self, identity: &Identity) -> Result<Account, SecondFactorError> {
         let account = self.store.find_account(identity.user_id).await.map_err(Fault::from)?;
         let account = account.ok_or(SecondFactorError::UserNotFound)?;
+        if !self.is_token_of(identity, &account.user).await? {
+            return Err(SecondFactorError::UserNotFound);
+        }
         if account.user.is_active { Ok(account) } else { Err(SecondFactorError::Deactivated) }
     }
 
