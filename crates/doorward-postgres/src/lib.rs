@@ -78,6 +78,12 @@ use connection::Database;
 use hints::{Hints, Listener};
 use housekeeping::Broom;
 
+/// Whether somebody between this machine and the database of `url` could pose as it: it is elsewhere, and anything but
+/// `sslmode=verify-full` asks for no certificate of its name. `false` for what is no URL.
+pub fn can_be_posed_as(url: &str) -> bool {
+    tls::can_be_posed_as(url)
+}
+
 /// A [`doorward::Store`] in a PostgreSQL database.
 ///
 /// [`close`](doorward::Store::close) refuses new operations and lets those that run come to their end.

@@ -2,6 +2,7 @@
 //!
 //! They mean what they mean to PostgreSQL's own clients, since URLs are handed around.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
@@ -12,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::error::OpenErrorReason;
 
@@ -60,6 +61,17 @@ pub(crate) fn read_url(url: &str) -> Result<(Config, Tls), OpenErrorReason> {
     let (ssl_mode, proof) = meaning(mode.as_deref(), root_certificate.is_some())?;
     config.ssl_mode(ssl_mode);
     Ok((config, Tls { proof, root_certificate }))
+}
+
+/// Whether somebody between here and the server could pose as it: it is on another machine, and no certificate of its
+/// name is asked for.
+pub(crate) fn can_be_posed_as(url: &str) -> bool {
+    let Ok((config, tls)) = read_url(url) else { return false };
+    let is_here = |host: &Host| match host {
+        Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
+        _ => true,
+    };
+    tls.proof != Proof::AuthorityAndName && !config.get_hosts().iter().all(is_here)
 }
 
 /// With a root certificate `require` proves the authority, as libpq has it.
@@ -204,6 +216,26 @@ mod tests {
     fn read(query: &str) -> Result<(SslMode, Tls), OpenErrorReason> {
         let (config, tls) = read_url(&format!("postgres://doorward@db.example.com/doorward?{query}"))?;
         Ok((config.get_ssl_mode(), tls))
+    }
+
+    #[test]
+    fn who_could_pose_as_the_server_is_told() {
+        for url in [
+            "postgres://db.example.com/x",
+            "postgres://u:p@10.0.0.1/x?sslmode=require",
+            "postgres://localhost,db/x?sslmode=verify-ca",
+        ] {
+            assert!(can_be_posed_as(url), "{url}");
+        }
+        for url in [
+            "postgres://localhost/x",
+            "postgres://127.0.0.1,[::1]/x",
+            "postgres:///x?host=/run",
+            "postgres://db/x?sslmode=verify-full",
+            "no url",
+        ] {
+            assert!(!can_be_posed_as(url), "{url}");
+        }
     }
 
     #[test]

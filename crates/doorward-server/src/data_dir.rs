@@ -2,9 +2,10 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -24,13 +25,34 @@ pub(crate) fn secret_path(data_dir: &Path) -> PathBuf {
 ///
 /// # Errors
 ///
-/// [`Failure`] when it can't be made.
+/// [`Failure`] when it can't be made, or [is not ours](require_own).
 pub(crate) fn ensure(data_dir: &Path) -> Result<(), Failure> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(data_dir)
-        .map_err(|error| Failure::new(format!("cannot make the folder {}: {error}", data_dir.display())))
+        .map_err(|error| Failure::new(format!("cannot make the folder {}: {error}", data_dir.display())))?;
+    require_own(data_dir)
+}
+
+/// Refuses what somebody else could have put there: a link to elsewhere, or what belongs to another user, who reads and
+/// changes what we write. What isn't there is nobody's.
+///
+/// # Errors
+///
+/// [`Failure`] that says what it is and what to do.
+fn require_own(path: &Path) -> Result<(), Failure> {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
+    let refused = |what: String| Err(Failure::new(format!("{} {what}", path.display())));
+    if metadata.is_symlink() {
+        return refused("is a symbolic link: name the place itself".to_owned());
+    }
+    let (owner, own) = (metadata.uid(), geteuid().as_raw());
+    if owner == own {
+        Ok(())
+    } else {
+        refused(format!("belongs to user {owner}, and this is user {own}: run doorward as that user, or chown it"))
+    }
 }
 
 /// Whether others than its owner may look into this file or folder.
@@ -45,6 +67,7 @@ pub(crate) fn is_open_to_others(path: &Path) -> bool {
 /// [`Failure`] when there is a file that can't be read or does not hold a good secret.
 pub(crate) fn read_secret(data_dir: &Path) -> Result<Option<Secret>, Failure> {
     let path = secret_path(data_dir);
+    require_own(&path)?;
     let text = match fs::read_to_string(&path).map(Zeroizing::new) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

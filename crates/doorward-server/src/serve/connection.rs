@@ -3,26 +3,28 @@
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::activity::{Activity, Noticed, Patience};
 use super::connections::Counts;
+use super::shares::Place;
 use super::tls;
 
 /// Header lines of one request of HTTP/1.
@@ -62,15 +64,13 @@ pub(super) struct Edge {
     patience: Patience,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
-    requests: Arc<Semaphore>,
     counts: Arc<Counts>,
 }
 
 impl Edge {
-    /// Serves `router` to as many requests at once as there are `requests`.
+    /// Serves `router` to as many requests at once as `counts` have places for.
     pub(super) fn new(router: Router, tls: Option<TlsAcceptor>, patience: Patience, counts: Arc<Counts>) -> Self {
-        let requests = Arc::new(Semaphore::new(counts.max_connections()));
-        Self { router, tls, patience, http1: http1_builder(), http2: http2_builder(), requests, counts }
+        Self { router, tls, patience, http1: http1_builder(), http2: http2_builder(), counts }
     }
 
     /// Whether connections begin with a TLS handshake.
@@ -146,15 +146,16 @@ impl Edge {
     ) -> impl Future<Output = Result<Response, std::convert::Infallible>> + Send + use<> {
         let under_way = activity.begin_request();
         async move {
-            // One connection of HTTP/1 is one request at most: only HTTP/2 can get here without a place.
-            let mut response = match Arc::clone(&self.requests).try_acquire_owned() {
-                Ok(_place) => {
+            let place = self.place_for(&request, peer);
+            let mut response = match place {
+                Err(NoPlace) => overloaded(),
+                Ok(place) => {
                     request.extensions_mut().insert(ConnectInfo(peer));
-                    self.router.clone().oneshot(request.map(Body::new)).await?
-                }
-                Err(_) => {
-                    self.counts.refuse_request();
-                    overloaded()
+                    let response = self.router.clone().oneshot(request.map(Body::new)).await?;
+                    match place {
+                        Some(place) => response.map(|body| Body::new(Held { body, _place: place })),
+                        None => response,
+                    }
                 }
             };
             if self.speaks_tls() {
@@ -163,6 +164,46 @@ impl Edge {
             drop(under_way);
             Ok(response)
         }
+    }
+}
+
+impl Edge {
+    /// A place for a request, where it needs one. A connection of HTTP/1 is one request at most, and has its place; and
+    /// whoever asks how the service is gets an answer when everything else is refused.
+    fn place_for(&self, request: &Request<Incoming>, peer: SocketAddr) -> Result<Option<Place>, NoPlace> {
+        if request.version() != Version::HTTP_2 || matches!(request.uri().path(), "/health" | "/ready") {
+            return Ok(None);
+        }
+        self.counts.request(peer).map(Some).ok_or(NoPlace)
+    }
+}
+
+/// There is no place for a request.
+struct NoPlace;
+
+/// An answer that holds its request's place until the client has taken the last of it.
+struct Held {
+    body: Body,
+    _place: Place,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use doorward_axum::TrustedProxies;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Patience;
 use super::connection::{Edge, OVERLOADED};
+use super::shares::{NoPlace, Part, Place, Shares};
 
 /// The pause when the system gives no more file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -25,18 +27,19 @@ pub(super) const BACKLOG: u32 = 1024;
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The bounds of what clients may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Limits {
     /// Connections at once, and requests at once.
     pub(super) max_connections: usize,
     /// How long connections are waited for.
     pub(super) patience: Patience,
+    /// Whose connections are many people's.
+    pub(super) proxies: TrustedProxies,
 }
 
 /// The connections of one listener.
 pub(super) struct Connections {
     patience: Patience,
-    permits: Arc<Semaphore>,
     counts: Arc<Counts>,
     tls: Option<TlsAcceptor>,
     stop: watch::Sender<()>,
@@ -45,8 +48,8 @@ pub(super) struct Connections {
 /// How many connections there are and were.
 #[derive(Debug)]
 pub(super) struct Counts {
-    permits: Arc<Semaphore>,
-    max_connections: usize,
+    connections: Arc<Shares>,
+    requests: Arc<Shares>,
     refused: AtomicU64,
     refused_requests: AtomicU64,
 }
@@ -54,7 +57,7 @@ pub(super) struct Counts {
 impl Counts {
     /// Connections open now.
     pub(super) fn open(&self) -> usize {
-        self.max_connections.saturating_sub(self.permits.available_permits())
+        self.connections.held()
     }
 
     /// Connections told, or without words let know, that there are too many.
@@ -67,12 +70,13 @@ impl Counts {
         self.refused_requests.load(Ordering::Relaxed)
     }
 
-    pub(super) fn max_connections(&self) -> usize {
-        self.max_connections
-    }
-
-    pub(super) fn refuse_request(&self) {
-        self.refused_requests.fetch_add(1, Ordering::Relaxed);
+    /// A place for a request of that peer. `None`: that there is none is counted.
+    pub(super) fn request(&self, peer: SocketAddr) -> Option<Place> {
+        let place = self.requests.take(peer.ip()).ok();
+        if place.is_none() {
+            self.refused_requests.fetch_add(1, Ordering::Relaxed);
+        }
+        place
     }
 }
 
@@ -88,15 +92,15 @@ impl StillOpen {
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits, tls: Option<TlsAcceptor>) -> Self {
-        let permits = Arc::new(Semaphore::new(limits.max_connections));
+    pub(super) fn new(limits: &Limits, tls: Option<TlsAcceptor>) -> Self {
+        let shares = |part| Arc::new(Shares::new(limits.max_connections, part, limits.proxies.clone()));
         let counts = Counts {
-            permits: Arc::clone(&permits),
-            max_connections: limits.max_connections,
+            connections: shares(Part::Half),
+            requests: shares(Part::Quarter),
             refused: AtomicU64::new(0),
             refused_requests: AtomicU64::new(0),
         };
-        Self { patience: limits.patience, permits, counts: Arc::new(counts), tls, stop: watch::Sender::new(()) }
+        Self { patience: limits.patience, counts: Arc::new(counts), tls, stop: watch::Sender::new(()) }
     }
 
     pub(super) fn counts(&self) -> Arc<Counts> {
@@ -120,7 +124,7 @@ impl Connections {
         if let Ok(listener) = listener.into_std() {
             for (stream, peer) in std::iter::from_fn(|| listener.accept().ok()).take(BACKLOG as usize) {
                 if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-                    self.admit(&edge, stream, peer);
+                    let _ = self.admit(&edge, stream, peer);
                 }
             }
         }
@@ -132,10 +136,12 @@ impl Connections {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let is_admitted = self.admit(edge, stream, peer);
-                    if !is_admitted && warned_at.is_none_or(|moment| moment.elapsed() > WARNING_INTERVAL) {
+                    let refused = self.admit(edge, stream, peer).err();
+                    if let Some(reason) = refused
+                        && warned_at.is_none_or(|moment| moment.elapsed() > WARNING_INTERVAL)
+                    {
                         warned_at = Some(Instant::now());
-                        tracing::warn!(event = "connections_refused", "max_connections are open: refusing more");
+                        warn_of_refusal(reason, peer);
                     }
                 }
                 Err(error) if is_of_one_connection(&error) => {}
@@ -147,18 +153,21 @@ impl Connections {
         }
     }
 
-    /// Whether there was a place for the connection, which is served then.
-    fn admit(&self, edge: &Arc<Edge>, stream: TcpStream, peer: SocketAddr) -> bool {
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            self.refuse(stream, edge.speaks_tls());
-            return false;
+    /// Serves the connection if there is a place for it.
+    fn admit(&self, edge: &Arc<Edge>, stream: TcpStream, peer: SocketAddr) -> Result<(), NoPlace> {
+        let place = match self.counts.connections.take(peer.ip()) {
+            Ok(place) => place,
+            Err(reason) => {
+                self.refuse(stream, edge.speaks_tls());
+                return Err(reason);
+            }
         };
         let serving = Arc::clone(edge).serve(stream, peer, self.stop.subscribe());
         tokio::spawn(async move {
             serving.await;
-            drop(permit);
+            drop(place);
         });
-        true
+        Ok(())
     }
 
     /// Answers without reading. The socket takes these few bytes at once or the client goes without; one
@@ -169,6 +178,17 @@ impl Connections {
             let _ = stream.write(too_many().as_bytes());
             let _ = stream.shutdown(std::net::Shutdown::Write);
         }
+    }
+}
+
+fn warn_of_refusal(reason: NoPlace, peer: SocketAddr) {
+    match reason {
+        NoPlace::Full => tracing::warn!(event = "connections_refused", "max_connections are open: refusing more"),
+        NoPlace::Share => tracing::warn!(
+            event = "connections_refused",
+            "{} holds half of max_connections: refusing more of it; if it is a proxy, name it in trusted_proxies",
+            peer.ip().to_canonical()
+        ),
     }
 }
 

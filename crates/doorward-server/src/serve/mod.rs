@@ -5,6 +5,9 @@ mod connection;
 mod connections;
 mod housekeeping;
 mod metrics;
+mod process;
+
+mod shares;
 mod signals;
 pub(crate) mod tls;
 pub(crate) mod warnings;
@@ -87,7 +90,7 @@ async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mu
     };
     let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?;
     let acceptor = certificate.as_ref().map(acceptor).transpose()?;
-    let connections = Connections::new(limits(settings, settings.max_connections), acceptor);
+    let connections = Connections::new(&limits(settings, settings.max_connections), acceptor);
     let worker = delivery::worker(settings, auth, address_of(&listener)?)?;
     let mut router = doorward_axum::router(Arc::clone(auth), &router_options(settings));
     if let Some(listener) = metrics_listener {
@@ -96,10 +99,11 @@ async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mu
         let metrics = Arc::new(Metrics::new(Arc::clone(auth), seen));
         router = metrics::observed(router, &metrics);
         tracing::info!(event = "metrics", "metrics on http://{}/metrics", address_of(&listener)?);
-        let separate = Connections::new(limits(settings, METRICS_CONNECTIONS), None);
+        let separate = Connections::new(&limits(settings, METRICS_CONNECTIONS), None);
         tokio::spawn(separate.serve(listener, metrics::routes(metrics), std::future::pending()));
     }
     announce(settings, &listener)?;
+    process::prepare(settings.max_connections);
     let (stop_delivering, stopped) = oneshot::channel::<()>();
     let deliveries = tokio::spawn(worker.run(async move { drop(stopped.await) }));
     let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(auth)));
@@ -150,7 +154,7 @@ async fn serve_connections(
 
 fn limits(settings: &Settings, max_connections: usize) -> Limits {
     let patience = Patience { header: settings.header_timeout, idle: settings.idle_timeout };
-    Limits { max_connections, patience }
+    Limits { max_connections, patience, proxies: settings.trusted_proxies.clone() }
 }
 
 fn acceptor(certificate: &Arc<Certificate>) -> Result<TlsAcceptor, Failure> {

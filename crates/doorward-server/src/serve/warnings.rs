@@ -33,6 +33,14 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
             warnings.push(format!("tls_key_file {} is open to everybody: chmod o= it", files.key.display()));
         }
     }
+    if let Database::Postgres(url) = &settings.database
+        && doorward_postgres::can_be_posed_as(url)
+    {
+        warnings.push(
+            "database_url asks for no proof of the server: whoever is on the way can pose as it; set sslmode=verify-full"
+                .to_owned(),
+        );
+    }
     warnings.extend(delivery_warnings(settings));
     let mut private = vec![settings.data_dir.clone(), secret_path(&settings.data_dir)];
     if let Database::Sqlite(file) = &settings.database {

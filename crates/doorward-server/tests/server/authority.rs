@@ -68,6 +68,11 @@ pub(crate) const TLS: [&str; 4] = ["--tls-certificate-file", "tls.pem", "--tls-k
 
 /// Connects to a server that speaks TLS; `protocol` is what ALPN asks for.
 pub(crate) fn connect(server: &Server, root: &Path, protocol: &str) -> Result<Secured, rustls::Error> {
+    secure(server.connect(), root, protocol)
+}
+
+/// Begins TLS on a connection.
+pub(crate) fn secure(mut stream: TcpStream, root: &Path, protocol: &str) -> Result<Secured, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(root).unwrap()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -77,7 +82,6 @@ pub(crate) fn connect(server: &Server, root: &Path, protocol: &str) -> Result<Se
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     let mut session = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
-    let mut stream = server.connect();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     while session.is_handshaking() {
         session.complete_io(&mut stream).map_err(|error| {

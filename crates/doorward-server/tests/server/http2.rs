@@ -1,11 +1,12 @@
 //! The limits of HTTP/2, by a client that writes its frames itself (RFC 9113).
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 
 use serde_json::json;
 
 use crate::application::{Home, Server};
-use crate::authority::{Authority, ECDSA, Secured, TLS, connect};
+use crate::authority::{Authority, ECDSA, Secured, TLS, connect, secure};
 use crate::client::PASSWORD;
 
 const DATA: u8 = 0;
@@ -50,7 +51,16 @@ struct Client(Secured);
 impl Client {
     /// Connects, says hello, and has `settings` in force.
     fn connect(site: &Site, settings: &[u8]) -> Self {
-        let mut client = Self(connect(&site.server, &site.authority.root(), "h2").unwrap());
+        Self::greet(connect(&site.server, &site.authority.root(), "h2").unwrap(), settings)
+    }
+
+    /// Connects from another address of this machine than everybody else.
+    fn connect_from(site: &Site, from: [u8; 4]) -> Self {
+        Self::greet(site.secured_from(from).unwrap(), &[])
+    }
+
+    fn greet(connection: Secured, settings: &[u8]) -> Self {
+        let mut client = Self(connection);
         assert_eq!(client.0.conn.alpn_protocol(), Some(&b"h2"[..]));
         client.send(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &frame(SETTINGS, 0, 0, settings)[..]].concat());
         client
@@ -102,6 +112,14 @@ impl Site {
         authority.issue(&home, &ECDSA);
         let server = home.serve(&[&TLS[..], arguments].concat());
         Self { authority, server, home }
+    }
+
+    /// A connection from that address; `None` when the server wants none.
+    fn secured_from(&self, from: [u8; 4]) -> Option<Secured> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&self.server.address("listening").into()).unwrap();
+        secure(socket.into(), &self.authority.root(), "h2").ok()
     }
 
     /// Memory that the server has, in KiB.
@@ -216,6 +234,39 @@ fn requests_at_once_are_bounded_over_all_connections() {
     });
     let refused = refused || clients.iter_mut().any(|client| client.next_of(DATA).is_some());
     assert!(refused);
+}
+
+/// Forty connections of requests whose bodies never come were all it took to have everybody refused.
+#[test]
+fn one_host_cannot_hold_every_place_with_requests_that_it_never_finishes() {
+    let site = Site::new(&["--max-connections", "16"]);
+    let heads: Vec<u8> =
+        (0..10).flat_map(|index| frame(HEADERS, END_HEADERS, 2 * index + 1, &post("/auth/login"))).collect();
+    let mut attackers = [Client::connect_from(&site, [127, 0, 0, 2]), Client::connect_from(&site, [127, 0, 0, 2])];
+    // One host has a quarter of sixteen places: four of the first ten wait for their bodies, all others are refused.
+    for (attacker, refused) in attackers.iter_mut().zip([6, 10]) {
+        attacker.send(&heads);
+        for _ in 0..refused {
+            attacker.next_of(HEADERS).unwrap();
+        }
+    }
+    // Asked how the service is, it answers everybody.
+    let mut health = vec![0x82, 0x87, 0x44, 7];
+    health.extend(b"/health");
+    health.extend([0x41, 1, b'x']);
+    attackers[0].send(&frame(HEADERS, END_STREAM | END_HEADERS, 21, &health));
+    let answer = std::iter::from_fn(|| attackers[0].next_of(HEADERS)).find(|frame| frame.stream == 21).unwrap();
+    assert_eq!(answer.payload.first(), Some(&0x88), "200");
+    let mut bystander = Client::connect_from(&site, [127, 0, 0, 3]);
+    let body = json!({"email": "ada@example.com", "password": PASSWORD}).to_string();
+    bystander.send(&frame(HEADERS, END_HEADERS, 1, &post("/auth/register")));
+    bystander.send(&frame(DATA, END_STREAM, 1, body.as_bytes()));
+    let answer = bystander.next_of(DATA).unwrap();
+    assert!(String::from_utf8_lossy(&answer.payload).contains("access_token"));
+    // Half of the connections, too.
+    let more: Vec<_> = (0..20).map_while(|_| site.secured_from([127, 0, 0, 2])).collect();
+    assert_eq!(more.len() + attackers.len(), 8);
+    site.assert_serves();
 }
 
 #[test]

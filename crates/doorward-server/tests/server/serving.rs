@@ -176,3 +176,47 @@ fn an_address_in_use_is_one_line_of_log() {
     assert_eq!((&last["level"], &last["event"]), (&json!("ERROR"), &json!("failed")));
     assert!(last["message"].as_str().unwrap().contains(&taken));
 }
+
+#[test]
+fn a_limit_of_files_that_is_too_low_is_told_at_the_start() {
+    let home = Home::new();
+    let script = "ulimit -n 256; exec \"$0\" serve --bind 127.0.0.1:0 --log-format json";
+    let mut server = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_doorward")])
+        .current_dir(home.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = std::io::BufReader::new(server.stderr.take().unwrap());
+    let told = std::io::BufRead::lines(log).map_while(Result::ok).find(|line| line.contains("\"file_limit\""));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(told.unwrap().contains("the system gives 256"));
+}
+
+/// What somebody else put there they read and change.
+#[test]
+fn a_data_folder_that_is_another_users_or_a_link_is_refused() {
+    let home = Home::new();
+    let elsewhere = home.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let link = home.path().join("link");
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    let folder = |path: &std::path::Path| ["serve", "--data-dir", path.to_str().unwrap()].map(str::to_owned);
+    let refused = |path: &std::path::Path| {
+        let arguments = folder(path);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let outcome = home.run(&arguments);
+        assert_eq!(outcome.status, Some(1), "{outcome:?}");
+        outcome.stderr
+    };
+    assert!(refused(&link).contains("is a symbolic link"));
+    // Another user's: one that root gives away, or else what is root's.
+    let is_given_away = std::os::unix::fs::chown(&elsewhere, Some(12_345), None).is_ok();
+    let foreign = if is_given_away { elsewhere } else { "/".into() };
+    assert!(refused(&foreign).contains("belongs to user"));
+    let own = home.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    std::os::unix::fs::symlink("/dev/null", own.join("secret.key")).unwrap();
+    assert!(refused(&own).contains("secret.key is a symbolic link"));
+}
