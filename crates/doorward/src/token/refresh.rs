@@ -83,8 +83,13 @@ impl SecretHash {
 }
 
 impl PartialEq for SecretHash {
+    /// Looks at every bit, wherever the first difference is. Whole words: byte by byte this was most of a rotation.
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        let (ours, theirs) = (self.0.as_chunks().0, other.0.as_chunks().0);
+        let difference = ours.iter().zip(theirs).fold(0, |difference, (ours, theirs)| {
+            difference | (u64::from_ne_bytes(*ours) ^ u64::from_ne_bytes(*theirs))
+        });
+        difference.ct_eq(&0).into()
     }
 }
 
@@ -242,6 +247,17 @@ mod tests {
         assert_eq!(next.handle(), token.handle());
         assert_ne!(next.hash(), token.hash());
         assert_ne!(generate_refresh_token().unwrap().handle(), token.handle());
+    }
+
+    #[test]
+    fn hashes_that_differ_in_one_bit_differ() {
+        let hash = SecretHash([0xA5; 32]);
+        assert_eq!(hash, SecretHash([0xA5; 32]));
+        for bit in 0..256 {
+            let mut other = hash;
+            other.0[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(hash, other, "bit {bit}");
+        }
     }
 
     #[test]
