@@ -1,9 +1,11 @@
 //! The application: settings made into a store, a hashing pool, a keyring and the [`Auth`] of them.
 
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use doorward::password::{HashingPool, Peppers, PoolSettings};
+use doorward::store::UserQuery;
 use doorward::token::access::AccessTokenRules;
 use doorward::token::keyring::Keyring;
 use doorward::{AccountRules, Auth, Store};
@@ -28,8 +30,13 @@ pub(crate) async fn open_for_serving(settings: &Settings) -> Result<Auth, Failur
     .await
 }
 
-/// Opens everything for one command: one hashing thread.
-pub(crate) async fn open_for_a_command(settings: &Settings) -> Result<Auth, Failure> {
+/// Opens everything for one command, one hashing thread, and says on standard error which database that is. Only
+/// `create` makes one that isn't there.
+pub(crate) async fn open_for_a_command(settings: &Settings, create: bool) -> Result<Auth, Failure> {
+    if !create {
+        require_database(settings)?;
+    }
+    name_database(settings);
     let pool = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(settings.hash_parameters) };
     open(settings, pool, false).await
 }
@@ -60,15 +67,70 @@ pub(crate) fn require_secret(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
+/// Says on standard error which database a command uses.
+pub(crate) fn name_database(settings: &Settings) {
+    tell(&format!("database {}", settings.database));
+}
+
+/// Says something on standard error that is no failure. Where nobody listens it is nobody's loss.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "doorward: {line}");
+}
+
+/// Refuses to begin a new, empty service where a command was run in the wrong folder.
+///
+/// # Errors
+///
+/// [`Failure`] that names the path.
+pub(crate) fn require_database(settings: &Settings) -> Result<(), Failure> {
+    match &settings.database {
+        Database::Sqlite(file) if !file.exists() => Err(Failure::new(format!(
+            "there is no database at {}: is this the right folder? (doorward serve and doorward migrate make one; users \
+             create and users import with --create)",
+            std::path::absolute(file).as_deref().unwrap_or(file).display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The secret of the data folder, made and told of when there is none and nobody's data hangs on an older one.
+async fn secret_of_the_folder(settings: &Settings, store: &dyn Store, listen: bool) -> Result<Secret, Failure> {
+    if let Some(secret) = data_dir::read_secret(&settings.data_dir)? {
+        return Ok(secret);
+    }
+    let path = data_dir::secret_path(&settings.data_dir);
+    let anybody = UserQuery { limit: 1, ..UserQuery::default() };
+    if store.list_users(anybody).await.map_err(Failure::because)?.total > 0 {
+        return Err(Failure::new(format!(
+            "{} is missing, and {} has accounts. Bring the file back from a backup, or name its secret in secret_key. \
+             With another secret everybody logs in again, and whoever has an authenticator can't: if the old one is \
+             lost for good, say so by making the file yourself: (umask 077; openssl rand -base64 48 > {0}), then doorward \
+             users remove-second-factor for each of them",
+            path.display(),
+            settings.database
+        )));
+    }
+    data_dir::ensure(&settings.data_dir)?;
+    let secret = data_dir::ensure_secret(&settings.data_dir)?;
+    let made = format!("made a secret in {}: keep a copy of it apart from the database's", path.display());
+    if listen {
+        tracing::info!(event = "secret_made", "{made}");
+    } else {
+        tell(&made);
+    }
+    Ok(secret)
+}
+
 /// `listen`: whether hints of what other nodes end are worth a connection, for as long as this lives.
 async fn open(settings: &Settings, pool: PoolSettings, listen: bool) -> Result<Auth, Failure> {
     require_secret(settings)?;
     if let Database::Sqlite(_) = settings.database {
         data_dir::ensure(&settings.data_dir)?;
     }
+    let store = open_store(settings, listen).await?;
     let secret = match &settings.secret_key {
         Some(secret) => secret.clone(),
-        None => data_dir::ensure_secret(&settings.data_dir)?,
+        None => secret_of_the_folder(settings, &*store, listen).await?,
     };
     // What the settings name was compared when they were read; the one on disk is known only now.
     let mut peppers = settings.peppers.current.iter().chain(&settings.peppers.previous);
@@ -81,7 +143,7 @@ async fn open(settings: &Settings, pool: PoolSettings, listen: bool) -> Result<A
     let peppers = Peppers::new(settings.peppers.current.as_ref().map(Secret::key), previous);
     let pool = HashingPool::start(PoolSettings { peppers, ..pool })
         .map_err(|error| Failure::new(format!("cannot start the threads that hash passwords: {error}")))?;
-    let auth = Auth::new(open_store(settings, listen).await?, pool, keyring)
+    let auth = Auth::new(store, pool, keyring)
         .with_access_token_rules(access_token_rules(settings))
         .with_refresh_rules(settings.refresh_rules)
         .with_events_kept(settings.events_kept)

@@ -165,6 +165,11 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
+/// For the commands that may begin a service, when they are told to.
+fn creating() -> Arg {
+    switch("create", "Make the data folder and the database if they aren't there")
+}
+
 fn serving_command(command: Command) -> Command {
     with_settings(with_settings(command, Scope::Everywhere), Scope::Serving)
 }

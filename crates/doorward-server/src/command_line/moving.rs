@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use doorward_transfer::import::ColumnNames;
 
-use super::{group, leaf, switch, with_settings};
+use super::{creating, group, leaf, switch, with_settings};
 use crate::settings::{Database, Scope};
 
 /// What `store copy` is to do.
@@ -33,6 +33,8 @@ pub struct ImportTask {
     pub new_ids: bool,
     /// Everything but the writing is done.
     pub dry_run: bool,
+    /// The database is made if it isn't there.
+    pub create: bool,
     /// Where every refused row is written.
     pub report: Option<PathBuf>,
 }
@@ -104,6 +106,7 @@ pub(super) fn import_command() -> Command {
     .arg(admin.help("What stands in the role's column for administrators; all others become users. May be repeated"))
     .arg(switch("new-ids", "Give every account a new id"))
     .arg(switch("dry-run", "Do everything but write"))
+    .arg(creating())
     .arg(report.help("Write every refused row's line and reason to this file, as CSV"))
 }
 
@@ -151,6 +154,7 @@ pub(super) fn import(leaf: &ArgMatches) -> Result<ImportTask, clap::Error> {
         admin_values: leaf.get_many("admin-value").into_iter().flatten().cloned().collect(),
         new_ids: leaf.get_flag("new-ids"),
         dry_run: leaf.get_flag("dry-run"),
+        create: leaf.get_flag("create"),
         report: leaf.get_one::<PathBuf>("report").cloned(),
     })
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::{Arg, ArgMatches, Command};
 use doorward::Role;
 
-use super::{ImportTask, group, leaf, moving, switch, with_settings};
+use super::{ImportTask, creating, group, leaf, moving, switch, with_settings};
 use crate::settings::Scope;
 
 /// What is to be done about accounts.
@@ -19,6 +19,8 @@ pub enum UsersTask {
         role: Role,
         /// The password comes on standard input instead of being asked for.
         password_stdin: bool,
+        /// The database is made if it isn't there.
+        create: bool,
     },
     /// Make an account whose owner is sent a letter to choose the password.
     Invite {
@@ -66,7 +68,8 @@ pub(super) fn command() -> Command {
     )
     .arg(email().long("email"))
     .arg(role().long("role").default_value("user"))
-    .arg(switch("password-stdin", "Read the password from standard input, up to the end of its line"));
+    .arg(switch("password-stdin", "Read the password from standard input, up to the end of its line"))
+    .arg(creating());
     let invite = leaf(
         "invite",
         "Make an account and send its owner a letter to choose the password",
@@ -124,7 +127,12 @@ pub(super) fn task(name: &str, leaf: &ArgMatches) -> Option<UsersTask> {
     let email = || leaf.get_one::<String>("email").cloned();
     let role = || leaf.get_one::<Role>("role").copied();
     Some(match name {
-        "create" => UsersTask::Create { email: email()?, role: role()?, password_stdin: switched_on("password-stdin") },
+        "create" => UsersTask::Create {
+            email: email()?,
+            role: role()?,
+            password_stdin: switched_on("password-stdin"),
+            create: switched_on("create"),
+        },
         "invite" => UsersTask::Invite { email: email()?, full_name: leaf.get_one("full-name").cloned(), role: role()? },
         "list" => UsersTask::List { json: switched_on("json") },
         "show" => UsersTask::Show(email()?),

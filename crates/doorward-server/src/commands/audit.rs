@@ -18,7 +18,7 @@ pub(crate) fn run(settings: &Settings, task: &AuditTask) -> Result<ExitCode, Fai
     let query = EventQuery { user_id: user, kind, since, until, before: None, limit: 0 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
     runtime.block_on(async {
-        let auth = application::open_for_a_command(settings).await?;
+        let auth = application::open_for_a_command(settings, false).await?;
         let outcome = export(&auth, query).await;
         auth.close().await;
         outcome.map(|()| ExitCode::SUCCESS)

@@ -13,8 +13,8 @@ use doorward_transfer::import::{ImportRules, ImportSummary, Input, RefusedRow, i
 use super::output::print_line;
 use super::progress::Bar;
 use super::store::location;
+use crate::application;
 use crate::command_line::{ImportFrom, ImportTask};
-use crate::data_dir;
 use crate::failure::Failure;
 use crate::settings::{Database, Settings};
 
@@ -25,9 +25,6 @@ const SHOWN: usize = 20;
 pub(super) fn run(settings: &Settings, task: &ImportTask) -> Result<ExitCode, Failure> {
     let input = input(&task.from)?;
     let mut refused = Refused::new(task.report.as_deref())?;
-    if !task.dry_run && matches!(settings.database, Database::Sqlite(_)) {
-        data_dir::ensure(&settings.data_dir)?;
-    }
     let rules = ImportRules {
         columns: task.columns.clone(),
         admin_values: task.admin_values.clone(),
@@ -36,6 +33,7 @@ pub(super) fn run(settings: &Settings, task: &ImportTask) -> Result<ExitCode, Fa
         now: SystemClock.now(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
+    runtime.block_on(prepare(settings, task))?;
     let (to, mut bar) = (location(&settings.database), Bar::new());
     let mut note = |row: &RefusedRow| refused.add(row);
     let summary = runtime.block_on(import(input, &to, &rules, &mut note, &mut bar)).map_err(Failure::because)?;
@@ -48,6 +46,22 @@ pub(super) fn run(settings: &Settings, task: &ImportTask) -> Result<ExitCode, Fa
             None => format!("{count} rows were refused (--report FILE writes them all down)"),
         })),
     }
+}
+
+/// Makes what the accounts are to lie in, and the secret that a server will look for beside them.
+async fn prepare(settings: &Settings, task: &ImportTask) -> Result<(), Failure> {
+    if task.dry_run {
+        if !task.create {
+            application::require_database(settings)?;
+        }
+        application::name_database(settings);
+        return Ok(());
+    }
+    match settings.database {
+        Database::Sqlite(_) => application::open_for_a_command(settings, task.create).await?.close().await,
+        Database::Postgres(_) => application::name_database(settings),
+    }
+    Ok(())
 }
 
 fn input(from: &ImportFrom) -> Result<Input, Failure> {

@@ -4,12 +4,14 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use super::output::print_line;
+use crate::application::name_database;
 use crate::data_dir;
 use crate::failure::Failure;
 use crate::settings::{Database, Settings};
 
 /// Applies the migrations that the database lacks and names them; in a dry run only names them.
 pub(crate) fn run(settings: &Settings, dry_run: bool) -> Result<ExitCode, Failure> {
+    name_database(settings);
     match &settings.database {
         Database::Sqlite(file) => {
             if !dry_run {

@@ -30,7 +30,8 @@ pub(crate) fn run(settings: &Settings, task: &UsersTask) -> Result<ExitCode, Fai
     runtime.block_on(async {
         // A refused address or password comes before anything is made on disk.
         let work = Work::prepare(task, settings.account_rules.password_policy)?;
-        let auth = application::open_for_a_command(settings).await?;
+        let auth =
+            application::open_for_a_command(settings, matches!(task, UsersTask::Create { create: true, .. })).await?;
         let outcome = work.perform(&auth).await;
         auth.close().await;
         outcome.map(|()| ExitCode::SUCCESS)
@@ -52,7 +53,7 @@ enum Work {
 impl Work {
     fn prepare(task: &UsersTask, policy: PasswordPolicy) -> Result<Self, Failure> {
         Ok(match task {
-            UsersTask::Create { email, role, password_stdin } => {
+            UsersTask::Create { email, role, password_stdin, .. } => {
                 let email = read_email(email)?;
                 let text = if *password_stdin { password_from_input()? } else { password_from_terminal()? };
                 Self::Create(email, new_password(text, policy)?, *role)

@@ -64,7 +64,7 @@ fn passwords_and_sessions_are_held_to_the_settings() {
 
 #[test]
 fn the_secret_on_disk_is_no_pepper() {
-    let home = Home::new();
+    let home = Home::with_database();
     home.run(&["users", "list"]).done();
     let secret = std::fs::read_to_string(home.data("secret.key")).unwrap();
     let refused = home.run_with_environment(&["users", "list"], &[("PASSWORD_PEPPER", secret.trim())]).refused();

@@ -28,6 +28,13 @@ impl Home {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// A folder with an empty database in it.
+    pub(crate) fn with_database() -> Self {
+        let home = Self::new();
+        home.run(&["migrate"]).done();
+        home
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
@@ -86,12 +93,24 @@ pub(crate) struct Outcome {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// What the command said by the way on standard error: its database, and a secret that it made.
+    pub(crate) said: String,
 }
 
 impl Outcome {
     fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Self { status: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        let is_said = |line: &&str| {
+            ["doorward: database ", "doorward: made a secret in "].iter().any(|said| line.starts_with(said))
+        };
+        let stderr = text(&output.stderr);
+        let (said, stderr): (Vec<_>, Vec<_>) = stderr.split_inclusive('\n').partition(is_said);
+        Self {
+            status: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: stderr.concat(),
+            said: said.concat(),
+        }
     }
 
     /// Standard output of a command that did what it should.

@@ -29,10 +29,10 @@ fn accounts_of_a_csv_file_log_in_and_get_new_hashes() {
     }
     csv += "20,nobody@example.com,,,user,false,1704164645,\n";
     home.write("users.csv", &csv);
-    let dry = home.run(&["users", "import", "users.csv", "--dry-run"]).done();
+    let dry = home.run(&["users", "import", "users.csv", "--dry-run", "--create"]).done();
     assert!(dry.contains("would import 5 accounts, 0 rows refused"), "{dry}");
     assert!(!home.data("").exists(), "a dry run makes nothing");
-    let done = home.run(&["users", "import", "users.csv"]).done();
+    let done = home.run(&["users", "import", "users.csv", "--create"]).done();
     assert!(done.contains("imported 5 accounts") && done.contains("1 accounts have no password"), "{done}");
 
     let users = listed(&home);
@@ -59,7 +59,7 @@ fn accounts_of_a_csv_file_log_in_and_get_new_hashes() {
 
 #[test]
 fn every_refused_row_is_named_with_its_reason() {
-    let home = Home::new();
+    let home = Home::with_database();
     let create = [&["users", "create", "--email", "here@example.com", "--password-stdin"], &CHEAP[..]].concat();
     home.run_with_input(&create, "a password of its own").done();
     let (_, hash) = foreign("bcrypt, default");
@@ -116,7 +116,7 @@ fn every_refused_row_is_named_with_its_reason() {
 
 #[test]
 fn json_lines_come_by_standard_input_too() {
-    let home = Home::new();
+    let home = Home::with_database();
     let (password, hash) = foreign("Django, argon2");
     let good = json!({"pk": "0b5e7a54-3c1d-4f7e-9a7c-2f6d1c8e4b90", "mail": "ada@example.com", "pw": hash,
         "is_superuser": true, "name": "Ada", "created_at": null, "is_active": true});
@@ -138,7 +138,7 @@ fn json_lines_come_by_standard_input_too() {
 
 #[test]
 fn what_cannot_be_read_is_said_in_one_line() {
-    let home = Home::new();
+    let home = Home::with_database();
     assert!(home.run(&["users", "import", "none.csv"]).refused().contains("cannot open none.csv"));
     home.write("users.csv", "id,address,secret\n1,ada@example.com,x\n");
     let reason = home.run(&["users", "import", "users.csv"]).refused();
@@ -149,7 +149,7 @@ fn what_cannot_be_read_is_said_in_one_line() {
 
 #[test]
 fn more_than_a_batch_comes_in_while_the_server_serves() {
-    let home = Home::new();
+    let home = Home::with_database();
     let server = home.serve(&[]);
     let (password, hash) = foreign("bcrypt, 2b");
     let rows: String = (1..=2500).map(|id| format!("{id},u{id}@example.com,{hash}\n")).collect();
@@ -174,7 +174,7 @@ fn the_right_lines_are_blamed_in_every_kind_of_csv() {
     let semicolons = unix.replace(',', ";");
     let bom = format!("\u{feff}{windows}\r\n");
     for (kind, text) in [("unix", unix), ("windows", &windows), ("semicolons", &semicolons), ("bom", &bom)] {
-        let home = Home::new();
+        let home = Home::with_database();
         home.write("users.csv", text);
         let outcome = home.run(&["users", "import", "users.csv", "--report", "refused.csv"]);
         let report = std::fs::read_to_string(home.path().join("refused.csv")).unwrap();
@@ -183,7 +183,7 @@ fn the_right_lines_are_blamed_in_every_kind_of_csv() {
         let ids: Vec<_> = listed(&home).iter().map(|user| user["id"].clone()).collect();
         assert_eq!(ids, [json!(3), json!(1)], "{kind}");
     }
-    let home = Home::new();
+    let home = Home::with_database();
     home.write("users.csv", "email,id,hashed_password\ra@example.com,1,\r");
     assert!(home.run(&["users", "import", "users.csv"]).refused().contains("carriage returns alone"));
 }

@@ -98,7 +98,7 @@ fn other_names_and_ids_are_told_by_flags() {
         ),
     );
     home.write("url", service.url());
-    let import = ["users", "import", "--from-postgres-file", "url", "--table", "app.user"];
+    let import = ["users", "import", "--create", "--from-postgres-file", "url", "--table", "app.user"];
     let roles = ["--role-column", "is_superuser", "--admin-value", "true"];
     let done = home.run(&[&import[..], &roles].concat()).done();
     assert!(done.contains("imported 2 accounts") && done.contains("ids are new ones"), "{done}");

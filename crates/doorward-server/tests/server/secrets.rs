@@ -145,7 +145,7 @@ fn no_secret_of_an_accounts_life_is_in_the_log_the_database_or_the_audit_trail()
     secrets.extend(recovery);
     secrets.extend([tokens.access, tokens.refresh, last.access, last.refresh]);
 
-    let trail = home.run(&["audit", "export"]).done();
+    let trail = home.run(&["audit", "export", "--secret-key", SECRET_KEY]).done();
     assert!(["email_changed", "password_changed", "recovery_code_used"].iter().all(|kind| trail.contains(kind)));
     let (_, log) = server.stop();
     assert!(log.contains("recovery_code_used"), "{log}");
@@ -166,7 +166,7 @@ fn the_command_line_shows_no_secret() {
     let home = Home::new();
     let password = "Passphrase-of-the-admin-9";
     home.write("doorward.toml", &format!("secret_key = \"{SECRET_KEY}\"\nlog_level = \"trace\"\n"));
-    let create = ["users", "create", "--email", "root@example.com", "--role", "admin", "--password-stdin"];
+    let create = ["users", "create", "--create", "--email", "root@example.com", "--role", "admin", "--password-stdin"];
     let created = home.run_with_input(&[&create[..], &CHEAP[..]].concat(), &format!("{password}\n"));
     let shown = home.run(&["config", "show"]);
     for outcome in [&created, &shown] {

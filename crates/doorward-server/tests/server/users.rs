@@ -15,7 +15,7 @@ fn listed(home: &Home) -> Vec<Value> {
 
 #[test]
 fn an_account_is_made_listed_and_changed() {
-    let home = Home::new();
+    let home = Home::with_database();
     assert!(listed(&home).is_empty());
     assert_eq!(create(&home, "Ada@Example.com", "user"), "created user 1: Ada@example.com (user)\n");
     create(&home, "grace@example.com", "admin");
@@ -36,7 +36,7 @@ fn an_account_is_made_listed_and_changed() {
 
 #[test]
 fn who_is_invited_chooses_the_password_and_who_is_erased_is_gone() {
-    let home = Home::new();
+    let home = Home::with_database();
     create(&home, "root@example.com", "admin");
     let invite = ["users", "invite", "--email", "ada@example.com", "--full-name", "Ada Lovelace"];
     let invited = home.run(&[&invite[..], &CHEAP[..]].concat()).done();
@@ -67,7 +67,7 @@ fn who_is_invited_chooses_the_password_and_who_is_erased_is_gone() {
 
 #[test]
 fn the_audit_trail_is_exported_filtered_and_ends_where_the_settings_say() {
-    let home = Home::new();
+    let home = Home::with_database();
     create(&home, "ada@example.com", "user");
     create(&home, "bob@example.com", "user");
     home.run(&["users", "deactivate", "bob@example.com"]).done();
@@ -102,7 +102,7 @@ fn the_audit_trail_is_exported_filtered_and_ends_where_the_settings_say() {
 
 #[test]
 fn who_was_made_here_logs_in_there_also_while_it_runs() {
-    let home = Home::new();
+    let home = Home::with_database();
     let mut server = home.serve(&[]);
     create(&home, "ada@example.com", "user");
     let (status, tokens) = server.post("/auth/login", &json!({"email": "ada@example.com", "password": PASSWORD}));
@@ -120,7 +120,7 @@ fn who_was_made_here_logs_in_there_also_while_it_runs() {
 
 #[test]
 fn refusals_are_one_line() {
-    let home = Home::new();
+    let home = Home::with_database();
     create(&home, "ada@example.com", "admin");
     let deactivated = home.run(&["users", "deactivate", "ada@example.com"]).refused();
     assert!(deactivated.contains("administrators"), "{deactivated}");
@@ -143,7 +143,68 @@ fn refusals_are_one_line() {
 #[test]
 fn without_a_terminal_a_password_is_not_asked_for() {
     let home = Home::new();
-    let reason = home.run(&["users", "create", "--email", "ada@example.com"]).refused();
+    let reason = home.run(&["users", "create", "--create", "--email", "ada@example.com"]).refused();
     assert!(reason.contains("--password-stdin"), "{reason}");
     assert!(!home.data("").exists(), "nothing was made");
+}
+
+#[test]
+fn only_who_is_told_to_begins_a_service_where_there_is_none() {
+    let home = Home::new();
+    home.write("users.csv", "email,password_hash\nada@example.com,\n");
+    let create = ["users", "create", "--email", "root@example.com", "--role", "admin", "--password-stdin"];
+    let commands: [&[&str]; 12] = [
+        &["users", "list"],
+        &["users", "list", "--json", "--database-url", "sqlite://elsewhere/doorward.db"],
+        &["users", "show", "ada@example.com"],
+        &["users", "invite", "--email", "ada@example.com"],
+        &["users", "deactivate", "ada@example.com"],
+        &["users", "reactivate", "ada@example.com"],
+        &["users", "set-role", "ada@example.com", "admin"],
+        &["users", "remove-second-factor", "ada@example.com"],
+        &["users", "erase", "ada@example.com", "--yes"],
+        &["users", "import", "users.csv"],
+        &["users", "import", "users.csv", "--dry-run"],
+        &["audit", "export"],
+    ];
+    let wrong_folder = |reason: &str| {
+        assert!(reason.contains("is this the right folder?") && reason.contains(".db"), "{reason}");
+        assert!(reason.contains(home.path().to_str().unwrap()), "{reason}");
+    };
+    for command in commands {
+        wrong_folder(&home.run(&[command, &CHEAP[..]].concat()).refused());
+    }
+    wrong_folder(&home.run_with_input(&[&create[..], &CHEAP[..]].concat(), PASSWORD).refused());
+    let copied = home.run(&["store", "copy", "--to", "sqlite://elsewhere.db"]);
+    assert_eq!(copied.status, Some(1), "{copied:?}");
+    let mut left: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["users.csv"], "something was made");
+
+    let made = home.run_with_input(&[&create[..], &["--create"], &CHEAP[..]].concat(), PASSWORD);
+    assert!(made.said.contains("database doorward-data/doorward.db") || made.said.contains("/doorward.db"), "{made:?}");
+    assert!(made.said.contains("made a secret in"), "{made:?}");
+    assert!(made.done().starts_with("created user 1: root@example.com (admin)"));
+    let again = home.run(&["users", "list"]);
+    assert!(again.said.contains("doorward.db") && !again.said.contains("secret"), "{again:?}");
+    assert!(again.done().contains("root@example.com"));
+}
+
+#[test]
+fn a_lost_secret_beside_accounts_is_missed_and_not_replaced() {
+    let home = Home::with_database();
+    create(&home, "ada@example.com", "user");
+    let secret = std::fs::read(home.data("secret.key")).unwrap();
+    std::fs::remove_file(home.data("secret.key")).unwrap();
+    for command in [&["serve", "--bind", "127.0.0.1:0", "--log-format", "text"][..], &["users", "list"]] {
+        let outcome = home.run(&[command, &CHEAP[..]].concat());
+        assert_eq!(outcome.status, Some(1), "{outcome:?}");
+        assert!(
+            outcome.stderr.contains("secret.key is missing") && outcome.stderr.contains("has accounts"),
+            "{outcome:?}"
+        );
+    }
+    assert!(!home.data("secret.key").exists());
+    std::fs::write(home.data("secret.key"), secret).unwrap();
+    assert!(home.run(&["users", "list"]).done().contains("ada@example.com"));
 }
