@@ -22,7 +22,7 @@ macro_rules! built_in {
 }
 
 /// Every template there is.
-const BUILT_IN: [(&str, &str); 26] = built_in![
+const BUILT_IN: [(&str, &str); 28] = built_in![
     "layout.html",
     "parts.html",
     "verify_email.txt",
@@ -49,6 +49,8 @@ const BUILT_IN: [(&str, &str); 26] = built_in![
     "recovery_codes_renewed.html",
     "administrator_changed.txt",
     "administrator_changed.html",
+    "address_in_use.txt",
+    "address_in_use.html",
 ];
 
 /// The templates of letters.

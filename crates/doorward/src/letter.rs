@@ -60,6 +60,8 @@ pub enum LetterContent {
         /// Which.
         new_address: String,
     },
+    /// Somebody wanted to register with the address, which this account has.
+    AddressInUse,
     /// The password was changed.
     PasswordChanged,
     /// A second factor was added.
@@ -92,6 +94,7 @@ impl LetterContent {
             Self::ChangeEmail(_) => "change_email",
             Self::EmailChanged { .. } => "email_changed",
             Self::EmailChangeRequested { .. } => "email_change_requested",
+            Self::AddressInUse => "address_in_use",
             Self::PasswordChanged => "password_changed",
             Self::SecondFactorEnabled => "second_factor_enabled",
             Self::SecondFactorDisabled => "second_factor_disabled",
@@ -104,7 +107,7 @@ impl LetterContent {
 
 impl LetterContent {
     /// The names of all templates.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "verify_email",
         "recover",
         "invitation",
@@ -117,6 +120,7 @@ impl LetterContent {
         "email_change_requested",
         "recovery_codes_renewed",
         "administrator_changed",
+        "address_in_use",
     ];
 
     /// What makes the letter's link and code good, and for what; `None` when it only tells something.
@@ -127,6 +131,7 @@ impl LetterContent {
             Self::Invitation(secret) => Some((Purpose::Invitation, secret)),
             Self::ChangeEmail(secret) => Some((Purpose::ChangeEmail, secret)),
             Self::EmailChanged { .. }
+            | Self::AddressInUse
             | Self::PasswordChanged
             | Self::SecondFactorEnabled
             | Self::SecondFactorDisabled

@@ -1,9 +1,11 @@
 //! Registration: an account and its first session, in one step.
 
+use crate::account::Record;
 use crate::audit::{EventKind, NewEvent};
 use crate::auth::{Auth, TokenPair};
 use crate::email::EmailAddress;
 use crate::error::Fault;
+use crate::letter::LetterContent;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::outbox::NewMessage;
@@ -22,7 +24,8 @@ pub enum RegisterError {
     /// The password is easy to guess for who knows the address.
     #[error(transparent)]
     Password(#[from] PasswordRefused),
-    /// The account stands, and nobody gets a session until its address is verified: a letter is on its way.
+    /// Nobody gets a session until the address is verified: a letter is on its way, for a new account to its address, for
+    /// a taken address to its owner. Which of them it was is nobody else's business.
     #[error("the address is to be verified first")]
     AwaitsVerification,
     /// Something else is to blame.
@@ -44,7 +47,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]: the address is taken, or the request could not be carried out.
+    /// [`RegisterError`]: the address is taken, or the request could not be carried out. Where addresses must be
+    /// verified, always [`AwaitsVerification`](RegisterError::AwaitsVerification), also for a taken one.
     pub async fn register(
         &self,
         email: EmailAddress,
@@ -53,7 +57,10 @@ impl Auth {
     ) -> Result<TokenPair, RegisterError> {
         let attempt = Attempt::Registration { address: origin.address };
         let admission = self.admit(attempt).await?;
-        let outcome = self.open_account(email, password, origin).await;
+        let outcome = match self.account_rules.email_verification {
+            EmailVerification::Required => self.open_or_tell_owner(email, password, origin).await,
+            EmailVerification::Off | EmailVerification::On => self.open_account(email, password, origin).await,
+        };
         self.settle(admission, Outcome::of(&outcome, |error| matches!(error, RegisterError::Fault(_)))).await;
         outcome
     }
@@ -67,10 +74,6 @@ impl Auth {
         let (new_user, letter) = self.new_user(email, password, Role::User, origin).await?;
         // No token is from before its account.
         let now = new_user.created_at;
-        if self.account_rules.email_verification == EmailVerification::Required {
-            self.create(new_user, letter, NewEvent::new(EventKind::UserRegistered, origin, now)).await?;
-            return Err(RegisterError::AwaitsVerification);
-        }
         let (session, refresh_token) = self.new_session(origin, now)?;
         let session_id = session.id;
         let event = NewEvent::new(EventKind::UserRegistered, origin, now).about(session_id);
@@ -83,6 +86,61 @@ impl Auth {
             }
             UserCreation::AddressTaken => Err(RegisterError::AddressTaken),
         }
+    }
+
+    /// An account without a session, or a letter to whoever has that address. Either takes a hash and writes one letter,
+    /// so that neither the answer nor its time tells which it was.
+    async fn open_or_tell_owner(
+        &self,
+        email: EmailAddress,
+        password: &NewPassword,
+        origin: Origin<'_>,
+    ) -> Result<TokenPair, RegisterError> {
+        self.suits(password, Some(&email))?;
+        let created = match self.store.find_account_by_email(&email).await.map_err(Fault::from)? {
+            Some(_) => {
+                self.hash_new_password(password, &email, origin).await?;
+                Err(RegisterError::AddressTaken)
+            }
+            None => self.register_unverified(email.clone(), password, origin).await,
+        };
+        match created {
+            Ok(_) => {}
+            Err(RegisterError::AddressTaken) => self.tell_owner(&email, origin).await?,
+            Err(error) => return Err(error),
+        }
+        Err(RegisterError::AwaitsVerification)
+    }
+
+    async fn register_unverified(
+        &self,
+        email: EmailAddress,
+        password: &NewPassword,
+        origin: Origin<'_>,
+    ) -> Result<User, RegisterError> {
+        let (new_user, letter) = self.new_user(email, password, Role::User, origin).await?;
+        let event = NewEvent::new(EventKind::UserRegistered, origin, new_user.created_at);
+        self.create(new_user, letter, event).await
+    }
+
+    /// Tells the owner of `email` that somebody wants to register with it; within the limit of letters to one address,
+    /// which says nothing to who asked.
+    async fn tell_owner(&self, email: &EmailAddress, origin: Origin<'_>) -> Result<(), Fault> {
+        let attempt = Attempt::AddressInUse { to: email.key() };
+        let admission = match self.admit(attempt).await {
+            Err(Fault::Limited(_)) => return Ok(()),
+            admission => admission?,
+        };
+        let told = self.write_to_owner(email, origin).await;
+        self.settle(admission, if told.is_ok() { Outcome::Succeeded } else { Outcome::NotCarriedOut }).await;
+        told
+    }
+
+    async fn write_to_owner(&self, email: &EmailAddress, origin: Origin<'_>) -> Result<(), Fault> {
+        let Some(account) = self.store.find_account_by_email(email).await? else { return Ok(()) };
+        let letter = self.letter_to(&account.user, LetterContent::AddressInUse, self.clock.now())?;
+        tracing::info!(event = "address_in_use", user_id = %account.user.id, request_id = origin.request_id);
+        Ok(self.store.record(None, Record { events: Vec::new(), messages: vec![letter] }).await?)
     }
 
     /// Makes an account without logging anybody in: how an operator makes the first administrator.

@@ -7,6 +7,8 @@ use axum::http::{Method, Request, StatusCode};
 use doorward::EmailVerification;
 use doorward::letter::{Letter, LetterContent};
 use doorward::outbox::MessageKind;
+use doorward::session::RefreshRules;
+use doorward_axum::RouterOptions;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, CREDENTIALS, PASSWORD, TestApp};
@@ -130,6 +132,44 @@ async fn where_it_is_required_tokens_come_after_the_letter() {
     let body = json!({"token": letter(&app).await.token, "password": PASSWORD});
     assert_eq!(app.post("/auth/email/verify", body).await.status, 204);
     assert_eq!(login(&app, ADA, PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn where_it_is_required_a_registration_tells_nobody_who_has_an_account() {
+    let app = TestApp::verifying(EmailVerification::Required);
+    let mut answers = Vec::new();
+    for password in [PASSWORD, NEW_PASSWORD] {
+        let answer = app.post("/auth/register", json!({"email": ADA, "password": password})).await;
+        let mut headers = answer.headers.clone();
+        headers.remove("x-request-id");
+        answers.push((answer.status, answer.text, headers));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0].0, StatusCode::ACCEPTED);
+    let letters = letters(&app).await;
+    let mut kinds: Vec<_> = letters.iter().map(|letter| (letter.kind, letter.to.as_str())).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, [("address_in_use", ADA), ("verify_email", ADA)]);
+    // The first password stays.
+    login(&app, ADA, NEW_PASSWORD).await.is(CREDENTIALS);
+    // A password that won't do is refused the same for both.
+    let weak = async |email| app.post("/auth/register", json!({"email": email, "password": "password123"})).await;
+    assert_eq!(weak(ADA).await.body, weak("nobody@example.com").await.body);
+}
+
+#[tokio::test]
+async fn registrations_with_a_taken_address_do_not_fill_its_mailbox() {
+    let app = TestApp::made(RefreshRules::default(), &RouterOptions::default(), |auth| {
+        auth.with_email_verification(EmailVerification::Required)
+    });
+    let mut accepted = 0;
+    for _ in 0..10 {
+        let answer = app.post("/auth/register", json!({"email": ADA, "password": PASSWORD})).await;
+        accepted += usize::from(answer.status == StatusCode::ACCEPTED);
+    }
+    let told = letters(&app).await.iter().filter(|letter| letter.kind == "address_in_use").count();
+    // One registration made the account; of the others the owner hears three times within a minute.
+    assert_eq!((told, accepted > 4), (3, true), "{accepted} were accepted");
 }
 
 /// H3: the same bytes; the same work is shown by the library's tests.

@@ -210,7 +210,7 @@ fn letters_are_previewed_and_a_mail_server_is_tried() {
     assert!(home.run(&["mail", "preview", "recover", "--html"]).done().starts_with("<!doctype html>"));
     assert!(home.run(&["mail", "preview", "recovr"]).refused().contains("verify_email"));
     home.run(&["mail", "preview", "--output", "previews"]).done();
-    assert_eq!(std::fs::read_dir(home.path().join("previews")).unwrap().count(), 24);
+    assert_eq!(std::fs::read_dir(home.path().join("previews")).unwrap().count(), 26);
 
     let sink = Sink::start(Manners { refused: vec![("gone@", "550 unknown")], ..Manners::default() });
     let all = flags(&sink);

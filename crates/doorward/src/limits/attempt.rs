@@ -56,6 +56,12 @@ pub enum Attempt<'a> {
         /// The client's address.
         address: Option<IpAddr>,
     },
+    /// A registration with an address that is taken, of which its owner is told. Only the address is charged: the
+    /// registration is counted by [`Registration`](Self::Registration).
+    AddressInUse {
+        /// The address that gets a letter.
+        to: &'a str,
+    },
     /// A code from a message, for an account.
     Code {
         /// Whose code it would be.
@@ -115,6 +121,9 @@ impl Attempt<'_> {
             Self::EmailChange { account, to, address } => {
                 add(Limit::RecoveryNetwork, network(Limit::RecoveryNetwork, address), Always, Keep);
                 add(Limit::LetterSender, keys.of_account(Limit::LetterSender, account), Always, Keep);
+                add(Limit::LetterRecipient, keys.of_account(Limit::LetterRecipient, to), Always, Keep);
+            }
+            Self::AddressInUse { to } => {
                 add(Limit::LetterRecipient, keys.of_account(Limit::LetterRecipient, to), Always, Keep);
             }
             Self::Code { account, address } => {
