@@ -98,7 +98,17 @@ mod system {
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
+        keep_out_of_dumps(start, bytes);
         NonNull::new(start.cast()).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// A wish: what is made of passwords has no business in a core dump.
+    fn keep_out_of_dumps(start: *mut libc::c_void, bytes: usize) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the advice changes what a dump holds of the mapping, not the mapping.
+        let _ = unsafe { libc::madvise(start, bytes, libc::MADV_DONTDUMP) };
+        #[cfg(not(target_os = "linux"))]
+        let _ = (start, bytes);
     }
 
     /// # Safety

@@ -20,6 +20,8 @@ use crate::view::View;
 pub enum MailTransport {
     /// Not at all: the log has each letter, its link and code included. For trying things out on one machine.
     Log,
+    /// Not at all: the log says that there was a letter, and nothing by which an account can be opened.
+    Nowhere,
     /// Over SMTP.
     Smtp(SmtpTransport),
 }
@@ -92,6 +94,15 @@ impl Mail {
         match &self.transport {
             MailTransport::Log => {
                 tracing::info!(event = "mail", to, subject = rendered.subject, "{}", rendered.text.trim_end());
+                Ok(())
+            }
+            MailTransport::Nowhere => {
+                tracing::warn!(
+                    event = "mail_not_sent",
+                    to,
+                    subject = rendered.subject,
+                    "nobody got this letter: set mail = smtp, or mail = log to read letters here"
+                );
                 Ok(())
             }
             MailTransport::Smtp(transport) => {

@@ -11,10 +11,11 @@ use crate::settings::{Delivery, Settings};
 
 /// How letters become mail; `listening` is where links lead when nothing else is set.
 pub(crate) fn mail(settings: &Settings, service: &str, listening: SocketAddr) -> Result<Mail, Failure> {
-    let Delivery { smtp, from, .. } = &settings.delivery;
+    let Delivery { smtp, from, letters_in_log, .. } = &settings.delivery;
     let transport = match smtp {
         Some(smtp) => MailTransport::smtp(smtp).map_err(|reason| Failure::new(format!("smtp_url: {reason}")))?,
-        None => MailTransport::Log,
+        None if *letters_in_log => MailTransport::Log,
+        None => MailTransport::Nowhere,
     };
     Ok(Mail {
         transport,

@@ -58,9 +58,14 @@ fn delivery_warnings(settings: &Settings) -> Vec<String> {
     let delivery = &settings.delivery;
     let mut warnings = Vec::new();
     let is_local = delivery.links.as_ref().map_or(settings.bind.ip().is_loopback(), Links::lead_to_this_machine);
-    if delivery.smtp.is_none() && !is_local {
+    if delivery.letters_in_log {
         warnings.push(
             "mail is log: no letter reaches anybody, and whoever reads the log can open accounts; set mail = smtp"
+                .to_owned(),
+        );
+    } else if delivery.smtp.is_none() {
+        warnings.push(
+            "mail is not set: no letter reaches anybody, and the log has none; set mail = smtp, or mail = log to try things out"
                 .to_owned(),
         );
     }

@@ -14,8 +14,10 @@ pub struct Delivery {
     pub account_pages: bool,
     /// What is asked of the addresses of new accounts.
     pub email_verification: EmailVerification,
-    /// The mail server. `None`: letters are logged.
+    /// The mail server. `None`: letters reach nobody.
     pub smtp: Option<SmtpSettings>,
+    /// Whether the log has letters with their links instead, which somebody must have said on purpose.
+    pub letters_in_log: bool,
     /// Whom letters are from.
     pub from: Mailbox,
     /// Templates that take the place of those in the program.

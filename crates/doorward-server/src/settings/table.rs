@@ -331,7 +331,7 @@ pub static SETTINGS: [Setting; 48] = [
         key: "mail",
         default: Some("log"),
         example: "smtp",
-        help: "How letters leave: smtp, or log, which writes them with their links into the log",
+        help: "How letters leave: smtp; log writes them with their links into the log, where it is said and not only the default",
         ..PLAIN
     },
     Setting {

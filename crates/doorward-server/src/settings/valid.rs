@@ -170,6 +170,11 @@ impl Door<'_> {
         }
     }
 
+    /// Whether somebody chose the value, if only that of the default.
+    pub(super) fn is_said(&self, key: &str) -> bool {
+        self.raw.value(key).is_some_and(|value| value.source != Source::Default)
+    }
+
     pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
         let Some(value) = self.raw.value(key) else { return Some(Vec::new()) };
         let parsed: Result<_, _> = value.parts.iter().map(|part| parse(part.as_str())).collect();

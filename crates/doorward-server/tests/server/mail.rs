@@ -164,7 +164,7 @@ fn a_server_that_is_stopped_finishes_its_conversation() {
 #[test]
 fn without_a_mail_server_the_log_has_the_letter() {
     let home = Home::new();
-    let mut server = home.serve(&["--email-verification", "on"]);
+    let mut server = home.serve(&["--email-verification", "on", "--mail", "log"]);
     let port = server.address("listening").port();
     server.client().register(ADA, PASSWORD);
     let entry = server.wait_for_event("mail");
@@ -172,6 +172,21 @@ fn without_a_mail_server_the_log_has_the_letter() {
     let text = entry["message"].as_str().unwrap();
     assert!(text.contains(&format!("http://127.0.0.1:{port}/account/verify-email?token=")), "{text}");
     assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn links_are_in_the_log_only_where_that_was_said() {
+    let home = Home::new();
+    let mut server = home.serve(&["--email-verification", "on", "--log-level", "trace"]);
+    let warned =
+        server.log.iter().any(|line| line["message"].as_str().is_some_and(|text| text.contains("mail is not set")));
+    assert!(warned, "{:?}", server.log);
+    server.client().register(ADA, PASSWORD);
+    let entry = server.wait_for_event("mail_not_sent");
+    assert_eq!((entry["level"].as_str(), entry["to"].as_str()), (Some("WARN"), Some(ADA)));
+    let (status, log) = server.stop();
+    assert_eq!(status, Some(0));
+    assert!(!log.contains("token="), "{log}");
 }
 
 #[test]
@@ -198,7 +213,7 @@ fn settings_that_send_mail_nowhere_are_told() {
         home.run(&["config", "show", "--mail", "smtp", "--smtp-url", "smtp://u:hunter2@m", "--mail-from", "a@e.de"]);
     assert!(!shown.done().contains("hunter2"));
     let warned = home.run(&["config", "check", "--public-url", "https://auth.example.com"]).done();
-    assert!(warned.contains("mail is log"), "{warned}");
+    assert!(warned.contains("mail is not set"), "{warned}");
 }
 
 #[test]

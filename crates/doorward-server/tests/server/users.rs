@@ -45,7 +45,7 @@ fn who_is_invited_chooses_the_password_and_who_is_erased_is_gone() {
     let twice = home.run(&[&invite[..], &CHEAP[..]].concat()).refused();
     assert!(twice.contains("already registered"), "{twice}");
     // The letter waits for a server: with `mail = log` its text is in the log.
-    let mut server = home.serve(&[]);
+    let mut server = home.serve(&["--mail", "log"]);
     let letter = server.wait_for_event("mail");
     let text = letter.to_string();
     let token =

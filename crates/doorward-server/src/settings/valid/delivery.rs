@@ -10,6 +10,7 @@ pub(super) fn delivery(door: &mut Door<'_>) -> Option<Delivery> {
     let links = door.optional("public_url", |text| Links::new(text).map_err(|invalid| because(text, &invalid)));
     let account_pages = door.read("account_pages", yes_or_no);
     let email_verification = door.read("email_verification", email_verification);
+    let letters_in_log = door.is_said("mail");
     let mail = mail(door);
     let template_dir = door.optional("mail_template_dir", path);
     let webhook = webhook(door);
@@ -18,6 +19,7 @@ pub(super) fn delivery(door: &mut Door<'_>) -> Option<Delivery> {
         links: links?,
         account_pages: account_pages?,
         email_verification: email_verification?,
+        letters_in_log: letters_in_log && smtp.is_none(),
         smtp,
         from,
         template_dir: template_dir?,
