@@ -134,14 +134,27 @@ impl Auth {
     }
 
     /// The administrators who can act and are told of others that come and go: the [`TOLD_AT_MOST`] newest.
-    pub(crate) async fn administrators(&self) -> Result<Vec<User>, Fault> {
+    async fn administrators(&self) -> Result<Vec<User>, Fault> {
         let role = Some(Role::Admin);
         let query = UserQuery { role, is_active: Some(true), email_prefix: None, offset: 0, limit: TOLD_AT_MOST };
         Ok(self.store.list_users(query).await?.users)
     }
 
+    /// A letter to every administrator but `changed`, and to `changed` if there is one: the account of that address has
+    /// that role from now on.
+    pub(crate) async fn tell_administrators(
+        &self,
+        changed: Option<&User>,
+        account: (&EmailAddress, Role),
+        now: Timestamp,
+    ) -> Result<Vec<NewMessage>, Fault> {
+        let administrators = self.administrators().await?;
+        let others = administrators.iter().filter(|other| changed.is_none_or(|changed| changed.id != other.id));
+        self.letters_about_administrator(others.chain(changed), account, now)
+    }
+
     /// A letter to each of `readers`: that account has become an administrator's, or is one's no longer.
-    pub(crate) fn letters_about_administrator<'a>(
+    fn letters_about_administrator<'a>(
         &self,
         readers: impl Iterator<Item = &'a User>,
         (account, role): (&EmailAddress, Role),

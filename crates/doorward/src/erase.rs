@@ -8,6 +8,7 @@ use crate::authenticate::Identity;
 use crate::error::Fault;
 use crate::origin::Origin;
 use crate::reauthenticate::{Proof, ProofError};
+use crate::role::Role;
 use crate::store::StoreError;
 use crate::user::UserId;
 
@@ -53,7 +54,7 @@ impl Auth {
         self.erase(id, |_| Ok(()), origin).await
     }
 
-    /// Erases an account that `may` lets go, looking again when it was changed meanwhile.
+    /// Erases an account that `may` lets go, and tells every administrator if it is one's, looking again when it was changed meanwhile.
     async fn erase<E>(&self, id: UserId, may: impl Fn(&Account) -> Result<(), E>, origin: Origin<'_>) -> Result<(), E>
     where
         E: From<Fault> + From<AmendRefusal>,
@@ -62,7 +63,12 @@ impl Auth {
         for _ in 0..LOOKS {
             let account = self.store.find_account(id).await.map_err(Fault::from)?.ok_or(AmendRefusal::NotFound)?;
             may(&account)?;
-            let erasure = Erasure { account, record: self.record([event.clone()])?, now: event.at };
+            let mut record = self.record([event.clone()])?;
+            if account.user.role == Role::Admin {
+                let user = &account.user;
+                record.messages = self.tell_administrators(Some(user), (&user.email, Role::User), event.at).await?;
+            }
+            let erasure = Erasure { account, record, now: event.at };
             match self.store.erase_account(erasure).await.map_err(Fault::from)? {
                 Amended::Done => {
                     event.log(Some(id));

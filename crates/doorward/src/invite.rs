@@ -43,8 +43,7 @@ impl Auth {
         let mut record: Record = self.record([event.clone()])?;
         record.messages.push(letter);
         if role == Role::Admin {
-            let administrators = self.administrators().await?;
-            record.messages.extend(self.letters_about_administrator(administrators.iter(), (&email, role), now)?);
+            record.messages.extend(self.tell_administrators(None, (&email, role), now).await?);
         }
         let password_hash = PasswordHash::unusable();
         let new_user = NewUser { email, password_hash, full_name, role, tickets: vec![ticket], created_at: now };

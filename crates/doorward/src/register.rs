@@ -120,7 +120,7 @@ impl Auth {
     ) -> Result<User, RegisterError> {
         let (new_user, letter) = self.new_user(email, password, Role::User, origin).await?;
         let event = NewEvent::new(EventKind::UserRegistered, origin, new_user.created_at);
-        self.create(new_user, letter, event).await
+        self.create(new_user, letter.into_iter(), event).await
     }
 
     /// Tells the owner of `email` that somebody wants to register with it; within the limit of letters to one address,
@@ -143,7 +143,8 @@ impl Auth {
         Ok(self.store.record(None, Record { events: Vec::new(), messages: vec![letter] }).await?)
     }
 
-    /// Makes an account without logging anybody in: how an operator makes the first administrator.
+    /// Makes an account without logging anybody in: how an operator makes the first administrator. Of a further one
+    /// every administrator is told.
     ///
     /// # Errors
     ///
@@ -156,19 +157,24 @@ impl Auth {
         origin: Origin<'_>,
     ) -> Result<User, RegisterError> {
         let (new_user, letter) = self.new_user(email, password, role, origin).await?;
-        let event = NewEvent::new(EventKind::UserCreated, origin, new_user.created_at).with("role", role.as_str());
-        self.create(new_user, letter, event).await
+        let now = new_user.created_at;
+        let event = NewEvent::new(EventKind::UserCreated, origin, now).with("role", role.as_str());
+        let told = match role {
+            Role::Admin => self.tell_administrators(None, (&new_user.email, role), now).await?,
+            Role::User => Vec::new(),
+        };
+        self.create(new_user, letter.into_iter().chain(told), event).await
     }
 
     /// The account without a session.
     async fn create(
         &self,
         new_user: NewUser,
-        letter: Option<NewMessage>,
+        letters: impl Iterator<Item = NewMessage> + Send,
         event: NewEvent,
     ) -> Result<User, RegisterError> {
         let mut record = self.record([event.clone()])?;
-        record.messages.extend(letter);
+        record.messages.extend(letters);
         match self.store.create_user(new_user, None, record).await.map_err(Fault::from)? {
             UserCreation::Created(user) => {
                 event.log(Some(user.id));

@@ -292,6 +292,24 @@ async fn a_new_administrator_and_a_lost_one_are_told_to_all_of_them() {
     let letters = app.letters().await;
     let expected = LetterContent::AdministratorChanged { account: "ivy@example.com".to_owned(), is_admin: true };
     assert_eq!(letters.iter().filter(|letter| letter.content == expected).count(), 2);
+
+    let made = app.admin("eve@example.com").await;
+    let of_eve = |is_admin| LetterContent::AdministratorChanged { account: "eve@example.com".to_owned(), is_admin };
+    let readers = async |expected: LetterContent| {
+        let letters = app.letters().await;
+        let told = letters.iter().filter(|letter| letter.content == expected).map(|letter| letter.to.clone());
+        let mut told: Vec<_> = told.collect();
+        told.sort();
+        told
+    };
+    let others = ["ivy@example.com", "other@example.com", "root@example.com"];
+    assert_eq!(readers(of_eve(true)).await, others);
+    let path = format!("/admin/users/{}", app.id(&made.access).await);
+    assert_eq!(
+        app.bearer_json(Method::DELETE, &path, Some(&root.access), json!({})).await.status,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(readers(of_eve(false)).await, [&["eve@example.com"], &others[..]].concat());
 }
 
 #[tokio::test]
