@@ -4,7 +4,7 @@ use doorward::account::Record;
 use doorward::clock::Timestamp;
 use doorward::password::PasswordHash;
 use doorward::session::{Decision, EndReason, NewSession, RefreshRules, RotationAttempt, Session, SessionId, decide};
-use doorward::store::{Rotation, SESSIONS_AT_ONCE, SessionOpening, VerifiedLogin};
+use doorward::store::{Rotation, SESSIONS_AT_ONCE, SESSIONS_OF_AN_ACCOUNT, SessionOpening, VerifiedLogin};
 use doorward::token::refresh::{SecretHash, SessionHandle};
 use doorward::user::{CredentialVersion, UserId};
 use tokio_postgres::Row;
@@ -17,7 +17,8 @@ use crate::statement::{Connection, Statement, Value};
 use crate::transaction::{Step, in_transaction};
 use crate::users::UPDATE_PASSWORD_HASH;
 
-/// The account is locked against a deactivation that would not see the new session.
+/// The account is locked against a deactivation that would not see the new session. What lives beyond the last `$23` that
+/// were used ends, all of it locked before the first ending is recorded.
 const OPEN: Statement = Statement {
     sql: concat!(
         "
@@ -29,6 +30,16 @@ const OPEN: Statement = Statement {
         SELECT $16::bytea, $17::uuid, login.id, $18::bigint, $18, $19::bytea, $18, $20::bigint, $21::text, $22::bytea
         FROM login WHERE is_active AND credential_version = $15
         RETURNING user_id, id
+    ), surplus AS (
+        UPDATE sessions SET ended_at = $18, ended_reason = 'revoked'
+        WHERE ended_at IS NULL AND handle IN (
+            SELECT handle FROM sessions
+            WHERE user_id = (SELECT user_id FROM opened) AND ended_at IS NULL AND expires_at > $18
+            ORDER BY issued_at DESC, handle OFFSET $23
+        )
+        RETURNING id
+    ), ended AS (
+        INSERT INTO endings (at, kind, session_id) SELECT $18, 'session', id FROM surplus ORDER BY id
     ), ",
         with_record!("SELECT user_id, id FROM opened"),
         "
@@ -44,6 +55,7 @@ const OPEN: Statement = Statement {
         Type::INT8,
         Type::TEXT,
         Type::BYTEA,
+        Type::INT8,
     ],
 };
 
@@ -152,8 +164,9 @@ pub(crate) async fn open(
     let (handle, current) = (&new.handle.as_bytes()[..], &new.current.as_bytes()[..]);
     let (created_at, expires_at) = (new.created_at.micros(), new.expires_at.micros());
     let (record, address) = (RecordColumns::of(record), new.address.map(rows::octets));
-    let values: [Value<'_>; 9] =
-        [&id, &version, &handle, new.id.as_uuid(), &created_at, &current, &expires_at, &new.device, &address];
+    let kept = i64::try_from(SESSIONS_OF_AN_ACCOUNT - 1).unwrap_or(i64::MAX);
+    let values: [Value<'_>; 10] =
+        [&id, &version, &handle, new.id.as_uuid(), &created_at, &current, &expires_at, &new.device, &address, &kept];
     let values = record.and(&values);
     let row = match login.upgraded_hash.as_ref().map(PasswordHash::as_str) {
         None => connection.query_opt(&OPEN, &values).await?,

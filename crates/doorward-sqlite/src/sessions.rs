@@ -4,7 +4,7 @@ use doorward::account::{Record, SessionChange};
 use doorward::clock::Timestamp;
 use doorward::revocation::EndingKind;
 use doorward::session::{Decision, EndReason, NewSession, RotationAttempt, Session, SessionId, decide};
-use doorward::store::{Rotation, SESSIONS_AT_ONCE, SessionOpening, VerifiedLogin};
+use doorward::store::{Rotation, SESSIONS_AT_ONCE, SESSIONS_OF_AN_ACCOUNT, SessionOpening, VerifiedLogin};
 use doorward::token::refresh::{SealedSecret, SessionHandle};
 use doorward::user::UserId;
 use rusqlite::{Connection, Params, named_params, params};
@@ -57,6 +57,15 @@ const END_ALL_BUT: &str = "
     UPDATE sessions SET ended_at = ?3, ended_reason = ?4 WHERE user_id = ?1 AND id IS NOT ?2 AND ended_at IS NULL
     RETURNING id, user_id";
 
+/// What lives beyond the last `?4` that were used.
+const END_SURPLUS: &str = "
+    UPDATE sessions SET ended_at = ?2, ended_reason = ?3
+    WHERE handle IN (
+        SELECT handle FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2
+        ORDER BY issued_at DESC, handle LIMIT -1 OFFSET ?4
+    )
+    RETURNING id, user_id";
+
 const REAUTHENTICATE: &str = "UPDATE sessions SET authenticated_at = ?3 WHERE user_id = ?1 AND id = ?2";
 
 const DELETE_ALL_OF_USER: &str = "DELETE FROM sessions WHERE user_id = ?1";
@@ -71,6 +80,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     END,
     END_ONE,
     END_ALL_BUT,
+    END_SURPLUS,
     REAUTHENTICATE,
     DELETE_ALL_OF_USER,
 ];
@@ -108,9 +118,17 @@ pub(crate) fn open(
     if let Some(hash) = &login.upgraded_hash {
         users::update_password_hash(connection, login.user_id, hash.as_str())?;
     }
+    end_surplus(connection, login.user_id, session.created_at)?;
     insert(connection, session, login.user_id)?;
     events::write(connection, Some(login.user_id), Some(session.id), record)?;
     Ok(SessionOpening::Opened(account.user.role))
+}
+
+/// Leaves a place for one more session of that user.
+fn end_surplus(connection: &Connection, user: UserId, now: Timestamp) -> Result<(), Fault> {
+    let (kept, reason) = (i64::try_from(SESSIONS_OF_AN_ACCOUNT - 1).unwrap_or(i64::MAX), EndReason::Revoked);
+    end_found(connection, END_SURPLUS, params![user.value(), now.micros(), reason.as_str(), kept], reason, now)?;
+    Ok(())
 }
 
 pub(crate) fn rotate(connection: &Connection, attempt: &RotationAttempt) -> Result<Rotation, Fault> {

@@ -177,7 +177,7 @@ pub enum EndReason {
     Reuse,
     /// The account was deactivated.
     Deactivated,
-    /// The person ended it from another session.
+    /// The person ended it from another session, or opened so many others that it had to go.
     Revoked,
     /// The person ended all their sessions.
     LogoutAll,

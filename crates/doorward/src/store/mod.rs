@@ -54,6 +54,10 @@ pub const ENDINGS_AT_ONCE: usize = 1_000;
 /// How many sessions [`Store::list_sessions`] gives at most.
 pub const SESSIONS_AT_ONCE: usize = 200;
 
+/// How many sessions of one account live at once. Whoever knows its password could open them without end otherwise, and
+/// each is a row that is ended with the account.
+pub const SESSIONS_OF_AN_ACCOUNT: usize = 100;
+
 /// Keeps accounts, sessions, events and messages.
 #[async_trait::async_trait]
 pub trait Store: LimitStore + OutboxStore + Debug + Send + Sync {
@@ -83,7 +87,8 @@ pub trait Store: LimitStore + OutboxStore + Debug + Send + Sync {
     async fn erase_account(&self, erasure: Erasure) -> StoreResult<Amended>;
 
     /// Opens a session for a user whose password was just verified, unless the account was deactivated
-    /// or a credential changed meanwhile. A rehashed password and the record are written in the same step.
+    /// or a credential changed meanwhile. A rehashed password and the record are written in the same step. Past
+    /// [`SESSIONS_OF_AN_ACCOUNT`] that live, those end ([`Revoked`](EndReason::Revoked)) that were not used for longest.
     async fn open_session(
         &self,
         login: VerifiedLogin,

@@ -17,7 +17,7 @@ use crate::revocation::EndingKind;
 use crate::role::Role;
 use crate::second_factor::SecondFactor;
 use crate::session::EndReason;
-use crate::store::{Rotation, SessionOpening, Store, UserCreation, VerifiedLogin};
+use crate::store::{Rotation, SESSIONS_OF_AN_ACCOUNT, SessionOpening, Store, UserCreation, VerifiedLogin};
 use crate::ticket::{Purpose, Ticket};
 use crate::user::{CredentialVersion, NewUser, User};
 
@@ -217,6 +217,32 @@ pub async fn sessions_are_listed_and_ended(store: Arc<dyn Store>) {
     let login = VerifiedLogin { user_id: ada.id, version: CredentialVersion(1), upgraded_hash: None };
     let opening = store.open_session(login, new_session(at(27)).0, no_record()).await.unwrap();
     assert_eq!(opening, SessionOpening::CredentialChanged);
+}
+
+pub async fn past_a_hundred_sessions_the_one_unused_for_longest_ends(store: Arc<dyn Store>) {
+    let ada = user(&*store, "ada@example.com").await;
+    let bob = user(&*store, "bob@example.com").await;
+    logged_in(&*store, bob.id, START).await;
+    let (used, used_token) = logged_in(&*store, ada.id, START).await;
+    let (unused, unused_token) = logged_in(&*store, ada.id, at(1)).await;
+    let (over, over_token) = logged_in(&*store, ada.id, at(2)).await;
+    store.end_session(over_token.handle(), EndReason::Logout, no_record(), at(3)).await.unwrap();
+    rotate(&*store, &used_token, at(4)).await;
+    for _ in 2..SESSIONS_OF_AN_ACCOUNT {
+        logged_in(&*store, ada.id, at(5)).await;
+    }
+    assert_eq!(endings(&*store).await, [EndingKind::Session(over)]);
+    let (last, _) = logged_in(&*store, ada.id, at(5)).await;
+    assert_eq!(endings(&*store).await, [EndingKind::Session(over), EndingKind::Session(unused)]);
+    let living = store.list_sessions(ada.id, at(6)).await.unwrap();
+    let lives = |id| living.iter().any(|session| session.id == id);
+    assert_eq!((living.len(), lives(used), lives(last)), (SESSIONS_OF_AN_ACCOUNT, true, true));
+    assert_eq!(store.list_sessions(bob.id, at(6)).await.unwrap().len(), 1);
+    let (rotation, _) = present(&*store, &unused_token, at(6), 0).await;
+    assert!(matches!(rotation, Rotation::Invalid), "{rotation:?}");
+    // What has expired is no longer counted.
+    logged_in(&*store, ada.id, at(6).plus(WEEK)).await;
+    assert_eq!(endings(&*store).await.len(), 2);
 }
 
 pub async fn a_session_knows_where_it_was_used_last(store: Arc<dyn Store>) {

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use super::accounts::{
     a_change_decided_on_what_no_longer_holds_is_not_made, a_session_knows_where_it_was_used_last,
     an_account_is_written_whole, an_address_is_not_taken_twice, an_erased_account_leaves_events_without_a_person,
-    sessions_are_listed_and_ended,
+    past_a_hundred_sessions_the_one_unused_for_longest_ends, sessions_are_listed_and_ended,
 };
 use super::amending::{amend, no_record, set_active, set_role};
 pub use super::limits::{
@@ -85,6 +85,7 @@ macro_rules! store_contract {
             an_address_is_not_taken_twice,
             an_erased_account_leaves_events_without_a_person,
             sessions_are_listed_and_ended,
+            past_a_hundred_sessions_the_one_unused_for_longest_ends,
             a_session_knows_where_it_was_used_last,
             a_record_is_written_with_what_it_tells_of,
             events_are_listed_by_filter_and_page,

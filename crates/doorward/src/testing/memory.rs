@@ -17,8 +17,8 @@ use crate::role::Role;
 use crate::session::{Decision, EndReason, Ended, NewSession, RotationAttempt, Session, SessionId, decide};
 use crate::store::limits::{Admittance, ChargedAttempt, LimitStore, Settlement};
 use crate::store::{
-    ENDINGS_AT_ONCE, OutboxStore, PurgeBounds, Rotation, SESSIONS_AT_ONCE, SessionOpening, Store, StoreError,
-    StoreResult, UserCreation, UserPage, UserQuery, VerifiedLogin,
+    ENDINGS_AT_ONCE, OutboxStore, PurgeBounds, Rotation, SESSIONS_AT_ONCE, SESSIONS_OF_AN_ACCOUNT, SessionOpening,
+    Store, StoreError, StoreResult, UserCreation, UserPage, UserQuery, VerifiedLogin,
 };
 use crate::token::refresh::SessionHandle;
 use crate::user::{CredentialVersion, NewUser, User, UserId};
@@ -82,6 +82,17 @@ impl State {
 
     fn insert_session(&mut self, new: &NewSession, user_id: UserId) {
         self.sessions.insert(new.handle, Session::open(new, user_id));
+    }
+
+    /// Leaves a place for one more session of that user.
+    fn end_surplus(&mut self, user: UserId, now: Timestamp) {
+        let lives = |session: &&Session| session.user_id == user && session.ended.is_none() && now < session.expires_at;
+        let mut living: Vec<_> =
+            self.sessions.values().filter(lives).map(|session| (Reverse(session.issued_at), session.handle)).collect();
+        living.sort_unstable();
+        for (_, handle) in living.into_iter().skip(SESSIONS_OF_AN_ACCOUNT - 1) {
+            self.end(handle, EndReason::Revoked, now);
+        }
     }
 
     fn record_ending(&mut self, what: EndingKind, at: Timestamp) {
@@ -293,6 +304,7 @@ impl Store for MemoryStore {
             account.password_hash = hash;
         }
         let role = account.user.role;
+        state.end_surplus(login.user_id, session.created_at);
         state.insert_session(&session, login.user_id);
         state.write(Some(login.user_id), Some(session.id), record);
         Ok(SessionOpening::Opened(role))
