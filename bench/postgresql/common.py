@@ -82,6 +82,7 @@ class Token:
     """A refresh token of our own making, and what the database keeps of it."""
 
     def __init__(self):
+        # A token from before handles were hashed: it is found as it is.
         self.handle, secret = os.urandom(16), os.urandom(64)
         self.hash = hashlib.sha256(secret).digest()
         checksum = hashlib.sha256(CHECKSUM_LABEL + self.handle + secret).digest()[:16]

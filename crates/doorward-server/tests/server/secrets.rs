@@ -1,6 +1,7 @@
 //! Nothing secret is ever written to the log, nor sent back to who shouldn't have it.
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::application::{CHEAP, Home, UNLIMITED};
 use crate::authenticator::Authenticator;
@@ -175,4 +176,48 @@ fn the_command_line_shows_no_secret() {
         assert!(!text.contains(SECRET_KEY) && !text.contains(password) && !text.contains("$argon2"), "{text}");
     }
     assert!(shown.stdout.contains("***"));
+}
+
+/// A refresh token of that session by its name in the database or in the token, with another secret.
+fn forged(name: &[u8], label: &str) -> String {
+    let secret = [7; 64];
+    let checksum = Sha256::new().chain_update(label).chain_update(name).chain_update(secret).finalize();
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string([name, &secret, &checksum[..16]].concat())
+}
+
+#[test]
+fn who_reads_the_database_can_end_no_session() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let client = server.client();
+    let tokens = client.register("ada@example.com", "Passphrase-good-1").tokens();
+    let database = rusqlite::Connection::open(home.data("doorward.db")).unwrap();
+    let handle: Vec<u8> = database.query_row("SELECT handle FROM sessions", [], |row| row.get(0)).unwrap();
+    for label in ["doorward refresh token v1", "doorward refresh token v2"] {
+        assert_eq!(client.refresh(&forged(&handle, label)).code(), "AUTH_REFRESH_INVALID");
+        assert_eq!(client.logout(&forged(&handle, label)).status, 204);
+    }
+    assert_eq!(client.me(&tokens.access).status, 200);
+    let tokens = client.refresh(&tokens.refresh).tokens();
+    // Who had a token of the session can, as with the token itself.
+    let name = &base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&tokens.refresh).unwrap()[..16];
+    assert_eq!(client.refresh(&forged(name, "doorward refresh token v2")).code(), "AUTH_TOKEN_REUSE");
+}
+
+#[test]
+fn a_session_from_before_handles_were_hashed_goes_on() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let client = server.client();
+    let tokens = client.register("ada@example.com", "Passphrase-good-1").tokens();
+    let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&tokens.refresh).unwrap();
+    let (name, secret) = (&bytes[..16], &bytes[16..80]);
+    let database = rusqlite::Connection::open(home.data("doorward.db")).unwrap();
+    database.execute("UPDATE sessions SET handle = ?1", [name]).unwrap();
+    let checksum = Sha256::new().chain_update("doorward refresh token v1").chain_update(&bytes[..80]).finalize();
+    let old = base64_simd::URL_SAFE_NO_PAD.encode_to_string([name, secret, &checksum[..16]].concat());
+    let second = client.refresh(&old).tokens();
+    let third = client.refresh(&second.refresh).tokens();
+    assert_eq!(client.refresh(&second.refresh).code(), "AUTH_TOKEN_REUSE");
+    assert_eq!(client.refresh(&third.refresh).code(), "AUTH_REFRESH_INVALID");
 }

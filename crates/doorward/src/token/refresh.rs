@@ -4,12 +4,17 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 0–15 | the *handle*: which session this belongs to, random, the same for all tokens of the session |
+//! | 0–15 | the *name*: which session this belongs to, random, the same for all tokens of the session |
 //! | 16–79 | the *secret*: 64 fresh bytes from the operating system |
-//! | 80–95 | a checksum: the first half of SHA-256 over a label, the handle and the secret |
+//! | 80–95 | a checksum: the first half of SHA-256 over a label, the name and the secret |
 //!
 //! The checksum is no secret. It tells a token that was once issued from one that was damaged on its
 //! way, so that only the former counts as theft when it is not the session's current one.
+//!
+//! The store finds a session by its *handle*, a hash of the name: who reads the database can't make a token that passes
+//! for an old one of a session, and so end it. In sessions that were opened before there was that hash the name is the
+//! handle, until they end; their tokens have another label. A hashed handle begins with four bytes with which no such
+//! name may begin, or it could be used as one.
 
 use std::fmt;
 
@@ -20,17 +25,19 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::random::{RandomnessError, random_bytes};
 
-const HANDLE: usize = 16;
+const NAME: usize = 16;
 const SECRET: usize = 64;
 const CHECKSUM: usize = 16;
-const TOKEN: usize = HANDLE + SECRET + CHECKSUM;
-const CHECKSUM_LABEL: &[u8] = b"doorward refresh token v1";
+const TOKEN: usize = NAME + SECRET + CHECKSUM;
+const HANDLE_LABEL: &[u8] = b"doorward session handle v1";
+/// With what a hashed handle begins. One in 2^32 names from before does, too, and is given up.
+const HASHED: [u8; 4] = [0xD0, 0x0A, 0x5A, 0x4D];
 const SEAL_LABEL: &[u8] = b"doorward refresh successor v1";
 
 /// How many characters a refresh token has.
 pub const REFRESH_TOKEN_LENGTH: usize = TOKEN / 3 * 4;
 
-/// Makes the first refresh token of a new session: a fresh handle and 64 fresh bytes of secret.
+/// Makes the first refresh token of a new session: a fresh name and 64 fresh bytes of secret.
 ///
 /// The token is not a JWT and says nothing about its owner. Give it to the client with
 /// [`RefreshToken::reveal`] and store only its [`hash`](RefreshToken::hash).
@@ -39,21 +46,21 @@ pub const REFRESH_TOKEN_LENGTH: usize = TOKEN / 3 * 4;
 ///
 /// [`RandomnessError`] when the operating system gives no random bytes.
 pub fn generate_refresh_token() -> Result<RefreshToken, RandomnessError> {
-    RefreshToken::generate(SessionHandle(random_bytes()?))
+    RefreshToken::generate(random_bytes()?, Naming::Hashed)
 }
 
-/// Names the session of a refresh token. Known only to the token's holder and the store.
+/// Finds the session of a refresh token in the store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionHandle([u8; HANDLE]);
+pub struct SessionHandle([u8; 16]);
 
 impl SessionHandle {
     /// The handle made of these bytes, as a store gives them back.
-    pub const fn from_bytes(bytes: [u8; HANDLE]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// The bytes, for the store's key.
-    pub const fn as_bytes(&self) -> &[u8; HANDLE] {
+    pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 }
@@ -131,11 +138,31 @@ impl fmt::Debug for SealedSecret {
 #[error("not a refresh token")]
 pub struct MalformedRefreshToken;
 
+/// How a session's handle is made of the name in its tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// By a hash.
+    Hashed,
+    /// Not at all, in sessions from before: the name is the handle.
+    Plain,
+}
+
+impl Naming {
+    /// What is hashed before the name and the secret.
+    const fn checksum_label(self) -> &'static [u8] {
+        match self {
+            Self::Hashed => b"doorward refresh token v2",
+            Self::Plain => b"doorward refresh token v1",
+        }
+    }
+}
+
 /// A refresh token. Wiped when dropped; `Debug` shows nothing of it.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct RefreshToken {
+    name: [u8; NAME],
     #[zeroize(skip)]
-    handle: SessionHandle,
+    naming: Naming,
     secret: [u8; SECRET],
 }
 
@@ -152,24 +179,35 @@ impl RefreshToken {
         let mut bytes = Zeroizing::new([0; TOKEN]);
         let out = base64_simd::Out::from_slice(&mut *bytes);
         base64_simd::URL_SAFE_NO_PAD.decode(text.as_bytes(), out).map_err(|_| MalformedRefreshToken)?;
-        let (handle, rest) = bytes.split_first_chunk().ok_or(MalformedRefreshToken)?;
+        let (name, rest) = bytes.split_first_chunk().ok_or(MalformedRefreshToken)?;
         let (secret, checksum) = rest.split_first_chunk().ok_or(MalformedRefreshToken)?;
-        let token = Self { handle: SessionHandle(*handle), secret: *secret };
-        if bool::from(token.checksum().ct_eq(checksum)) { Ok(token) } else { Err(MalformedRefreshToken) }
+        [Naming::Hashed, Naming::Plain]
+            .into_iter()
+            .filter(|naming| *naming == Naming::Hashed || !name.starts_with(&HASHED))
+            .map(|naming| Self { name: *name, naming, secret: *secret })
+            .find(|token| token.checksum().ct_eq(checksum).into())
+            .ok_or(MalformedRefreshToken)
     }
 
     /// The token as the client gets it: 128 characters of URL-safe base64 without padding.
     pub fn reveal(&self) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; TOKEN]);
-        bytes[..HANDLE].copy_from_slice(&self.handle.0);
-        bytes[HANDLE..HANDLE + SECRET].copy_from_slice(&self.secret);
-        bytes[HANDLE + SECRET..].copy_from_slice(&self.checksum());
+        bytes[..NAME].copy_from_slice(&self.name);
+        bytes[NAME..NAME + SECRET].copy_from_slice(&self.secret);
+        bytes[NAME + SECRET..].copy_from_slice(&self.checksum());
         Zeroizing::new(base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes.as_slice()))
     }
 
     /// Which session the token belongs to.
-    pub const fn handle(&self) -> SessionHandle {
-        self.handle
+    pub fn handle(&self) -> SessionHandle {
+        SessionHandle(match self.naming {
+            Naming::Hashed => {
+                let mut handle = first_half(Sha256::new().chain_update(HANDLE_LABEL).chain_update(self.name));
+                handle[..HASHED.len()].copy_from_slice(&HASHED);
+                handle
+            }
+            Naming::Plain => self.name,
+        })
     }
 
     /// What the store keeps of the token.
@@ -183,7 +221,7 @@ impl RefreshToken {
     ///
     /// [`RandomnessError`] when the operating system gives no random bytes.
     pub fn successor(&self) -> Result<Self, RandomnessError> {
-        Self::generate(self.handle)
+        Self::generate(self.name, self.naming)
     }
 
     /// Seals `successor` so that only a holder of this token can [`unseal`](Self::unseal) it.
@@ -194,29 +232,31 @@ impl RefreshToken {
     /// The successor that was sealed under this token. Compare its [`hash`](Self::hash) before use.
     #[must_use]
     pub fn unseal(&self, sealed: &SealedSecret) -> Self {
-        Self { handle: self.handle, secret: self.pad_over(&sealed.0) }
+        Self { name: self.name, naming: self.naming, secret: self.pad_over(&sealed.0) }
     }
 
-    fn generate(handle: SessionHandle) -> Result<Self, RandomnessError> {
-        Ok(Self { handle, secret: random_bytes()? })
+    fn generate(name: [u8; NAME], naming: Naming) -> Result<Self, RandomnessError> {
+        Ok(Self { name, naming, secret: random_bytes()? })
     }
 
     fn checksum(&self) -> [u8; CHECKSUM] {
-        let digest =
-            Sha256::new().chain_update(CHECKSUM_LABEL).chain_update(self.handle.0).chain_update(self.secret).finalize();
-        let mut checksum = [0; CHECKSUM];
-        checksum.copy_from_slice(&digest[..CHECKSUM]);
-        checksum
+        let label = self.naming.checksum_label();
+        first_half(Sha256::new().chain_update(label).chain_update(self.name).chain_update(self.secret))
     }
 
     fn pad_over(&self, bytes: &[u8; SECRET]) -> [u8; SECRET] {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
         let mut mac = <Hmac<Sha512> as KeyInit>::new_from_slice(&self.secret).expect("HMAC takes any key");
         mac.update(SEAL_LABEL);
-        mac.update(&self.handle.0);
+        mac.update(&self.name);
         let pad = mac.finalize().into_bytes();
         std::array::from_fn(|index| bytes[index] ^ pad[index])
     }
+}
+
+fn first_half(hash: Sha256) -> [u8; 16] {
+    let digest = hash.finalize();
+    std::array::from_fn(|index| digest[index])
 }
 
 impl fmt::Debug for RefreshToken {
@@ -258,6 +298,25 @@ mod tests {
             other.0[bit / 8] ^= 1 << (bit % 8);
             assert_ne!(hash, other, "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_handle_makes_no_token_of_its_session() {
+        let token = generate_refresh_token().unwrap();
+        let handle = token.handle();
+        assert_ne!(handle.0, token.name);
+        let forged = |naming| RefreshToken::parse(&RefreshToken::generate(handle.0, naming).unwrap().reveal());
+        assert_ne!(forged(Naming::Hashed).unwrap().handle(), handle);
+        assert_eq!(forged(Naming::Plain).err(), Some(MalformedRefreshToken));
+    }
+
+    #[test]
+    fn a_token_from_before_the_hash_finds_its_session_and_so_does_its_successor() {
+        let token = RefreshToken::generate([7; NAME], Naming::Plain).unwrap();
+        let read = RefreshToken::parse(&token.reveal()).unwrap();
+        let successor = RefreshToken::parse(&read.successor().unwrap().reveal()).unwrap();
+        assert_eq!((read.handle().0, successor.handle().0), ([7; NAME], [7; NAME]));
+        assert_eq!(read.unseal(&read.seal(&successor)).reveal(), successor.reveal());
     }
 
     #[test]
