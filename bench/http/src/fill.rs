@@ -47,6 +47,7 @@ async fn make(store: &SqliteStore, number: usize) -> Result<String, Failure> {
         password_hash: PasswordHash::unusable(),
         full_name: None,
         role: Role::User,
+        email_verified_at: None,
         tickets: Vec::new(),
         created_at: now,
     };

@@ -119,6 +119,7 @@ fn with_one_session(folder: &Path, token: &RefreshToken) -> Result<(SqliteStore,
         password_hash: PasswordHash::unusable(),
         full_name: None,
         role: Role::User,
+        email_verified_at: None,
         tickets: Vec::new(),
         created_at: START,
     };

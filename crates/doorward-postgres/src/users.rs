@@ -1,6 +1,7 @@
 //! Users: made, found and listed.
 
 use doorward::account::Record;
+use doorward::clock::Timestamp;
 use doorward::role::Role;
 use doorward::session::NewSession;
 use doorward::store::{UserCreation, UserPage, UserQuery};
@@ -19,8 +20,8 @@ const CREATE: Statement = Statement {
     sql: concat!(
         "
     WITH created AS (
-        INSERT INTO users (email, email_key, full_name, role, password_hash, tickets, created_at)
-        VALUES ($14, $15, $16, $17, $18, $19, $20)
+        INSERT INTO users (email, email_key, full_name, role, password_hash, tickets, created_at, email_verified_at)
+        VALUES ($14, $15, $16, $17, $18, $19, $20, $28)
         ON CONFLICT (email_key) DO NOTHING
         RETURNING id, email, email_key, full_name, role, is_active, email_verified_at, created_at
     ), opened AS (
@@ -48,6 +49,7 @@ const CREATE: Statement = Statement {
         Type::INT8,
         Type::TEXT,
         Type::BYTEA,
+        Type::INT8,
     ],
 };
 
@@ -106,7 +108,7 @@ pub(crate) async fn create(
     let (email, email_key) = (new.email.as_str(), new.email.key());
     let (role, password_hash, created_at) = (new.role.as_str(), new.password_hash.as_str(), new.created_at.micros());
     let tickets = ticket::to_stored(&new.tickets);
-    let values: [Value<'_>; 14] = [
+    let values: [Value<'_>; 15] = [
         &email,
         &email_key,
         &new.full_name,
@@ -121,6 +123,7 @@ pub(crate) async fn create(
         &session.map(|session| session.expires_at.micros()),
         &session.and_then(|session| session.device.as_deref()),
         &session.and_then(|session| session.address).map(rows::octets),
+        &new.email_verified_at.map(Timestamp::micros),
     ];
     let row = connection.query_opt(&CREATE, &record.and(&values)).await?;
     row.map_or(Ok(UserCreation::AddressTaken), |row| Ok(UserCreation::Created(rows::user(&row)?)))

@@ -284,6 +284,7 @@ mod tests {
             password_hash: PasswordHash::unusable(),
             full_name: None,
             role: Role::User,
+            email_verified_at: None,
             tickets: Vec::new(),
             created_at: start,
         };

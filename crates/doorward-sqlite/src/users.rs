@@ -1,6 +1,7 @@
 //! Who has an account, as everybody but the checks of a login sees it.
 
 use doorward::account::Record;
+use doorward::clock::Timestamp;
 use doorward::role::Role;
 use doorward::session::NewSession;
 use doorward::store::{UserCreation, UserPage, UserQuery};
@@ -13,8 +14,9 @@ use crate::error::Fault;
 use crate::{events, rows, sessions};
 
 const INSERT: &str = "
-    INSERT INTO users (email, email_key, full_name, role, password_hash, tickets, created_at)
-    VALUES (:email, :email_key, :full_name, :role, :password_hash, :tickets, :created_at)
+    INSERT INTO users (email, email_key, full_name, role, email_verified_at, password_hash, tickets, created_at)
+    VALUES
+        (:email, :email_key, :full_name, :role, :email_verified_at, :password_hash, :tickets, :created_at)
     ON CONFLICT (email_key) DO NOTHING
     RETURNING id, email, email_key, full_name, role, is_active, email_verified_at, created_at";
 
@@ -58,6 +60,7 @@ pub(crate) fn create(
         ":email": new.email.as_str(),
         ":email_key": new.email.key(),
         ":full_name": new.full_name,
+        ":email_verified_at": new.email_verified_at.map(Timestamp::micros),
         ":role": new.role.as_str(),
         ":password_hash": new.password_hash.as_str(),
         ":tickets": ticket::to_stored(&new.tickets),

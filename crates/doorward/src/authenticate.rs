@@ -116,9 +116,10 @@ impl Auth {
     }
 
     /// Whether the token is of this account and not of an older one with the same number: after a restore from a copy
-    /// numbers are given again. A token from before the account was made, by whichever clock, must name a session of it.
+    /// numbers are given again. A token from before the account was made, by whichever clock, must name a session of it, and
+    /// so must one of the same second, which is all that a token tells.
     pub(crate) async fn is_token_of(&self, identity: &Identity, user: &User) -> Result<bool, Fault> {
-        if identity.issued_at.seconds() >= user.created_at.seconds() {
+        if identity.issued_at.seconds() > user.created_at.seconds() {
             return Ok(true);
         }
         match identity.session {

@@ -46,7 +46,15 @@ impl Auth {
             record.messages.extend(self.tell_administrators(None, (&email, role), now).await?);
         }
         let password_hash = PasswordHash::unusable();
-        let new_user = NewUser { email, password_hash, full_name, role, tickets: vec![ticket], created_at: now };
+        let new_user = NewUser {
+            email,
+            password_hash,
+            full_name,
+            role,
+            email_verified_at: None,
+            tickets: vec![ticket],
+            created_at: now,
+        };
         match self.store.create_user(new_user, None, record).await.map_err(Fault::from)? {
             UserCreation::Created(user) => {
                 event.log(Some(user.id));

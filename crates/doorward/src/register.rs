@@ -157,8 +157,37 @@ impl Auth {
         origin: Origin<'_>,
     ) -> Result<User, RegisterError> {
         let (new_user, letter) = self.new_user(email, password, role, origin).await?;
-        let now = new_user.created_at;
-        let event = NewEvent::new(EventKind::UserCreated, origin, now).with("role", role.as_str());
+        self.create_as_told(new_user, letter, origin).await
+    }
+
+    /// The same for an address that the operator vouches for: no letter asks to verify it.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`]: the address is taken, or the request could not be carried out.
+    pub async fn create_verified_user(
+        &self,
+        email: EmailAddress,
+        password: &NewPassword,
+        role: Role,
+        origin: Origin<'_>,
+    ) -> Result<User, RegisterError> {
+        let (new_user, _) = self.new_user(email, password, role, origin).await?;
+        let email_verified_at = Some(new_user.created_at);
+        self.create_as_told(NewUser { email_verified_at, tickets: Vec::new(), ..new_user }, None, origin).await
+    }
+
+    async fn create_as_told(
+        &self,
+        new_user: NewUser,
+        letter: Option<NewMessage>,
+        origin: Origin<'_>,
+    ) -> Result<User, RegisterError> {
+        let (role, now) = (new_user.role, new_user.created_at);
+        let mut event = NewEvent::new(EventKind::UserCreated, origin, now).with("role", role.as_str());
+        if new_user.email_verified_at.is_some() {
+            event = event.with("email_verified", "true");
+        }
         let told = match role {
             Role::Admin => self.tell_administrators(None, (&new_user.email, role), now).await?,
             Role::User => Vec::new(),
@@ -206,6 +235,9 @@ impl Auth {
                 (vec![ticket], Some(letter))
             }
         };
-        Ok((NewUser { email, password_hash, full_name: None, role, tickets, created_at }, letter))
+        Ok((
+            NewUser { email, password_hash, full_name: None, role, email_verified_at: None, tickets, created_at },
+            letter,
+        ))
     }
 }

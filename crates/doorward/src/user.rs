@@ -79,6 +79,8 @@ pub struct NewUser {
     pub full_name: Option<String>,
     /// What the person may do.
     pub role: Role,
+    /// When the address was proven to be the person's, if somebody vouches for it.
+    pub email_verified_at: Option<Timestamp>,
     /// The links and codes that are sent with it.
     pub tickets: Vec<Ticket>,
     /// The moment of the account's making.

@@ -1,10 +1,11 @@
-//! `/admin/users…`: list, invite, deactivate, reactivate, set the role, force another password, erase.
+//! `/admin/users…`: list, show, invite, deactivate, reactivate, vouch for the address, set the role, force another password, erase.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::StatusCode;
+use doorward::admin::AdminError;
 use doorward::email::EMAIL_MAX_BYTES;
 use doorward::store::UserQuery;
 use doorward::{Auth, EmailAddress};
@@ -33,6 +34,24 @@ pub(crate) async fn list_users(
     let offset = (page - 1).saturating_mul(u64::from(per_page));
     let found = auth.list_users(UserQuery { role, is_active, email_prefix, offset, limit: per_page }).await?;
     Ok(Json(UserPageResponse::new(found, page, per_page)))
+}
+
+pub(crate) async fn show(
+    State(auth): State<Arc<Auth>>,
+    AdminUser(_): AdminUser,
+    path: Result<RawPathParams, PathRejected>,
+) -> Result<Json<AdminUserResponse>, ApiError> {
+    let user = auth.find_user(named_user(path.as_ref().ok())?).await?;
+    Ok(Json(user.ok_or(AdminError::UserNotFound)?.into()))
+}
+
+pub(crate) async fn vouch_for_email(
+    State(auth): State<Arc<Auth>>,
+    RecentAdmin(admin): RecentAdmin,
+    from: RequestOrigin,
+    path: Result<RawPathParams, PathRejected>,
+) -> Result<Json<AdminUserResponse>, ApiError> {
+    Ok(Json(auth.vouch_for_email(named_user(path.as_ref().ok())?, from.by(admin.id)).await?.into()))
 }
 
 pub(crate) async fn deactivate(

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
 use doorward::letter::LetterContent;
+use doorward::password::{NewPassword, Password, PasswordPolicy};
+use doorward::{EmailAddress, EmailVerification, Origin, Role};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, CREDENTIALS, INACTIVE, PASSWORD, REFRESH_INVALID, TOKEN_INVALID, TestApp, Tokens};
@@ -250,6 +252,7 @@ async fn administrators_change_accounts_only_with_a_recent_proof() {
         (Method::PATCH, format!("/admin/users/{id}/role")),
         (Method::PATCH, format!("/admin/users/{id}/deactivate")),
         (Method::PATCH, format!("/admin/users/{id}/reactivate")),
+        (Method::PATCH, format!("/admin/users/{id}/email-verified")),
         (Method::POST, format!("/admin/users/{id}/force-password-change")),
         (Method::POST, format!("/admin/users/{id}/logout-all")),
         (Method::DELETE, format!("/admin/users/{id}/sessions/{session}")),
@@ -323,4 +326,36 @@ async fn administrators_need_a_second_factor_where_the_rules_say_so() {
     app.get("/admin/users", Some(&user.access)).await.refused(403, "AUTH_FORBIDDEN", "Admin access required");
     app.enable_second_factor(&root).await;
     assert_eq!(app.get("/admin/users", Some(&root.access)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_administrator_sees_one_account_and_vouches_for_its_address() {
+    let app = TestApp::verifying(EmailVerification::Required);
+    let registered = app.post("/auth/register", json!({"email": "ada@example.com", "password": PASSWORD})).await;
+    assert_eq!(registered.status, StatusCode::ACCEPTED);
+    let sent = app.letters().await.remove(0);
+    let root = EmailAddress::parse("root@example.com").unwrap();
+    let password = NewPassword::new(Password::new(PASSWORD.to_owned()).unwrap(), PasswordPolicy::default()).unwrap();
+    app.auth.create_verified_user(root, &password, Role::Admin, Origin::operator()).await.unwrap();
+    let login = app.post("/auth/login", json!({"email": "root@example.com", "password": PASSWORD})).await;
+    let root = login.tokens(StatusCode::OK);
+    let ada = app.auth.find_user_by_email(&EmailAddress::parse("ada@example.com").unwrap()).await.unwrap().unwrap();
+    let path = format!("/admin/users/{}", ada.id);
+    let seen = app.get(&path, Some(&root.access)).await;
+    assert_eq!((seen.status, &seen.body["email_verified"]), (StatusCode::OK, &json!(false)));
+    assert_eq!(seen.body["email"], "ada@example.com");
+    app.get("/admin/users/99", Some(&root.access)).await.is(NOT_FOUND);
+    for _ in 0..2 {
+        let answer = app.bearer(Method::PATCH, &format!("{path}/email-verified"), Some(&root.access)).await;
+        assert_eq!((answer.status, &answer.body["email_verified"]), (StatusCode::OK, &json!(true)));
+    }
+    let login = app.post("/auth/login", json!({"email": "ada@example.com", "password": PASSWORD})).await;
+    assert_eq!(login.status, StatusCode::OK);
+    let events = app.get("/admin/events?type=email_verified", Some(&root.access)).await;
+    assert_eq!(events.body["items"].as_array().unwrap().len(), 1, "{}", events.text);
+    assert_eq!(events.body["items"][0]["user_id"].to_string(), ada.id.to_string());
+    // The link that was sent is void.
+    let (_, secret) = sent.content.ticket().unwrap();
+    let body = json!({"token": secret.token(ada.id), "password": PASSWORD});
+    assert_eq!(app.post("/auth/email/verify", body).await.body["code"], "AUTH_TICKET_INVALID");
 }

@@ -13,7 +13,9 @@ GET /admin/events/export: 401 403 200
 GET /admin/users: 401 403 200
 POST /admin/users: 401 403 422
 DELETE /admin/users/{user_id}: 401 403 404
+GET /admin/users/{user_id}: 401 403 404
 PATCH /admin/users/{user_id}/deactivate: 401 403 404
+PATCH /admin/users/{user_id}/email-verified: 401 403 404
 POST /admin/users/{user_id}/force-password-change: 401 403 404
 POST /admin/users/{user_id}/logout-all: 401 403 404
 PATCH /admin/users/{user_id}/reactivate: 401 403 404

@@ -110,7 +110,7 @@ pub(super) fn import_command() -> Command {
     .arg(report.help("Write every refused row's line and reason to this file, as CSV"))
 }
 
-const COLUMNS: [(&str, &str); 7] = [
+const COLUMNS: [(&str, &str); 8] = [
     ("id-column", "The column of ids [default: id, user_id]"),
     ("email-column", "The column of addresses [default: email, email_address, mail]"),
     ("hash-column", "The column of password hashes [default: password_hash, hashed_password, hash, password]"),
@@ -118,6 +118,11 @@ const COLUMNS: [(&str, &str); 7] = [
     ("active-column", "The column that says who is active [default: is_active, active]"),
     ("created-column", "The column that says since when [default: created_at, date_joined, created]"),
     ("name-column", "The column of people's names [default: full_name, name]"),
+    (
+        "verified-column",
+        "The column that says whether the address was verified, or when [default: email_verified, is_verified, \
+         email_verified_at, email_confirmed_at, verified]",
+    ),
 ];
 
 fn named(name: &'static str, help: &'static str) -> Arg {
@@ -150,6 +155,7 @@ pub(super) fn import(leaf: &ArgMatches) -> Result<ImportTask, clap::Error> {
             active: text("active-column"),
             created: text("created-column"),
             name: text("name-column"),
+            verified: text("verified-column"),
         },
         admin_values: leaf.get_many("admin-value").into_iter().flatten().cloned().collect(),
         new_ids: leaf.get_flag("new-ids"),

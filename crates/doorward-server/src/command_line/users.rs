@@ -19,6 +19,8 @@ pub enum UsersTask {
         role: Role,
         /// The password comes on standard input instead of being asked for.
         password_stdin: bool,
+        /// The address is known to be the person's.
+        verified: bool,
         /// The database is made if it isn't there.
         create: bool,
     },
@@ -42,6 +44,8 @@ pub enum UsersTask {
     Deactivate(String),
     /// Switch an account on.
     Reactivate(String),
+    /// Take the address for the person's from now on.
+    Verify(String),
     /// Let a login ask for the password alone.
     RemoveSecondFactor(String),
     /// Remove an account, and from its events what tells of the person.
@@ -69,6 +73,7 @@ pub(super) fn command() -> Command {
     .arg(email().long("email"))
     .arg(role().long("role").default_value("user"))
     .arg(switch("password-stdin", "Read the password from standard input, up to the end of its line"))
+    .arg(switch("verified", "The address is known to be the person's: no letter asks to verify it"))
     .arg(creating());
     let invite = leaf(
         "invite",
@@ -110,6 +115,11 @@ pub(super) fn command() -> Command {
             "Example:\n  doorward users reactivate ada@example.com",
         ),
         about_one(
+            "verify",
+            "Take the address of an account for its owner's, as if a letter had been answered",
+            "Example:\n  doorward users verify ada@example.com",
+        ),
+        about_one(
             "remove-second-factor",
             "Let somebody in who has lost the authenticator and the recovery codes",
             "Example:\n  doorward users remove-second-factor ada@example.com",
@@ -131,6 +141,7 @@ pub(super) fn task(name: &str, leaf: &ArgMatches) -> Option<UsersTask> {
             email: email()?,
             role: role()?,
             password_stdin: switched_on("password-stdin"),
+            verified: switched_on("verified"),
             create: switched_on("create"),
         },
         "invite" => UsersTask::Invite { email: email()?, full_name: leaf.get_one("full-name").cloned(), role: role()? },
@@ -138,6 +149,7 @@ pub(super) fn task(name: &str, leaf: &ArgMatches) -> Option<UsersTask> {
         "show" => UsersTask::Show(email()?),
         "deactivate" => UsersTask::Deactivate(email()?),
         "reactivate" => UsersTask::Reactivate(email()?),
+        "verify" => UsersTask::Verify(email()?),
         "remove-second-factor" => UsersTask::RemoveSecondFactor(email()?),
         "erase" => UsersTask::Erase { email: email()?, yes: switched_on("yes") },
         "set-role" => UsersTask::SetRole(email()?, role()?),

@@ -140,6 +140,9 @@ fn tell(summary: &ImportSummary, dry_run: bool) -> Result<(), Failure> {
     for (algorithm, count) in &summary.algorithms {
         print_line(&format!("{count} hashes of {algorithm}, each replaced at its next login if it is weaker"))?;
     }
+    if summary.verified > 0 {
+        print_line(&format!("{} accounts have a verified address", summary.verified))?;
+    }
     if summary.without_password > 0 {
         print_line(&format!("{} accounts have no password: nobody logs in to them yet", summary.without_password))?;
     }

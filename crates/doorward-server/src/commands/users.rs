@@ -40,11 +40,12 @@ pub(crate) fn run(settings: &Settings, task: &UsersTask) -> Result<ExitCode, Fai
 
 /// A task whose arguments were checked.
 enum Work {
-    Create(EmailAddress, NewPassword, Role),
+    Create { email: EmailAddress, password: NewPassword, role: Role, verified: bool },
     Invite(Invitation),
     List { json: bool },
     Show(EmailAddress),
     SetActive(EmailAddress, bool),
+    Verify(EmailAddress),
     RemoveSecondFactor(EmailAddress),
     SetRole(EmailAddress, Role),
     Erase(EmailAddress),
@@ -53,10 +54,10 @@ enum Work {
 impl Work {
     fn prepare(task: &UsersTask, policy: PasswordPolicy) -> Result<Self, Failure> {
         Ok(match task {
-            UsersTask::Create { email, role, password_stdin, .. } => {
+            UsersTask::Create { email, role, password_stdin, verified, .. } => {
                 let email = read_email(email)?;
                 let text = if *password_stdin { password_from_input()? } else { password_from_terminal()? };
-                Self::Create(email, new_password(text, policy)?, *role)
+                Self::Create { email, password: new_password(text, policy)?, role: *role, verified: *verified }
             }
             UsersTask::Invite { email, full_name, role } => {
                 let full_name = full_name.as_deref().map(FullName::parse).transpose().map_err(Failure::because)?;
@@ -66,6 +67,7 @@ impl Work {
             UsersTask::Show(email) => Self::Show(read_email(email)?),
             UsersTask::Deactivate(email) => Self::SetActive(read_email(email)?, false),
             UsersTask::Reactivate(email) => Self::SetActive(read_email(email)?, true),
+            UsersTask::Verify(email) => Self::Verify(read_email(email)?),
             UsersTask::RemoveSecondFactor(email) => Self::RemoveSecondFactor(read_email(email)?),
             UsersTask::SetRole(email, role) => Self::SetRole(read_email(email)?, *role),
             UsersTask::Erase { email, yes: true } => Self::Erase(read_email(email)?),
@@ -78,9 +80,12 @@ impl Work {
 
     async fn perform(self, auth: &Auth) -> Result<(), Failure> {
         match self {
-            Self::Create(email, password, role) => {
-                let user =
-                    auth.create_user(email, &password, role, Origin::operator()).await.map_err(Failure::because)?;
+            Self::Create { email, password, role, verified } => {
+                let made = match verified {
+                    true => auth.create_verified_user(email, &password, role, Origin::operator()).await,
+                    false => auth.create_user(email, &password, role, Origin::operator()).await,
+                };
+                let user = made.map_err(Failure::because)?;
                 print_line(&format!("created user {}: {} ({})", user.id, user.email.as_str(), user.role))
             }
             Self::Invite(invitation) => {
@@ -107,6 +112,11 @@ impl Work {
                 let user = changed.map_err(Failure::because)?;
                 let state = if user.is_active { "active" } else { "deactivated, every session ended" };
                 print_line(&format!("user {} ({}) is {state}", user.id, user.email.as_str()))
+            }
+            Self::Verify(email) => {
+                let id = find(auth, &email).await?.id;
+                let user = auth.vouch_for_email(id, Origin::operator()).await.map_err(Failure::because)?;
+                print_line(&format!("the address of user {} ({}) is verified", user.id, user.email.as_str()))
             }
             Self::RemoveSecondFactor(email) => {
                 let user = find(auth, &email).await?;
@@ -207,21 +217,26 @@ fn as_json(user: &User) -> serde_json::Value {
         "full_name": user.full_name,
         "role": user.role.as_str(),
         "is_active": user.is_active,
+        "email_verified": user.email_verified_at.is_some(),
         "created_at": created(user),
     })
 }
 
 fn row(user: &User) -> String {
-    let active = if user.is_active { "yes" } else { "no" };
+    let active = yes_or_no(user.is_active);
     format!("{:>6}  {:5}  {active:8}  {:20}  {}", user.id, user.role.as_str(), created(user), user.email.as_str())
 }
 
+const fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
+}
+
 fn show(user: &User) -> Result<(), Failure> {
-    let active = if user.is_active { "yes" } else { "no" };
     print_line(&format!("id       {}", user.id))?;
     print_line(&format!("email    {}", user.email.as_str()))?;
     print_line(&format!("role     {}", user.role))?;
-    print_line(&format!("active   {active}"))?;
+    print_line(&format!("active   {}", yes_or_no(user.is_active)))?;
+    print_line(&format!("verified {}", yes_or_no(user.email_verified_at.is_some())))?;
     print_line(&format!("created  {}", created(user)))
 }
 

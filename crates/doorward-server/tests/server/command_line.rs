@@ -2,7 +2,7 @@ use crate::application::Home;
 
 #[test]
 fn every_help_has_an_example_and_none_has_a_secret() {
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["serve"],
         &["users"],
@@ -12,6 +12,7 @@ fn every_help_has_an_example_and_none_has_a_secret() {
         &["users", "deactivate"],
         &["users", "reactivate"],
         &["users", "set-role"],
+        &["users", "verify"],
         &["migrate"],
         &["config", "show"],
         &["config", "check"],

@@ -38,7 +38,7 @@ fn accounts_of_a_csv_file_log_in_and_get_new_hashes() {
     let users = listed(&home);
     let nobody = &users[0];
     assert_eq!((&nobody["id"], &nobody["is_active"]), (&json!(20), &json!(false)));
-    let last = json!({"id": 13, "email": "u3@example.com", "full_name": "Name, 3", "role": "admin", "is_active": true,
+    let last = json!({"id": 13, "email": "u3@example.com", "full_name": "Name, 3", "role": "admin", "is_active": true, "email_verified": false,
         "created_at": "2024-01-02T03:04:05Z"});
     assert_eq!(users[1], last);
 
@@ -186,4 +186,37 @@ fn the_right_lines_are_blamed_in_every_kind_of_csv() {
     let home = Home::with_database();
     home.write("users.csv", "email,id,hashed_password\ra@example.com,1,\r");
     assert!(home.run(&["users", "import", "users.csv"]).refused().contains("carriage returns alone"));
+}
+
+#[test]
+fn who_was_verified_elsewhere_logs_in_where_it_is_required() {
+    let home = Home::with_database();
+    let (password, hash) = foreign("bcrypt, default");
+    home.write(
+        "a.csv",
+        &format!("email,password,email_verified\nada@example.com,{hash},true\nbob@example.com,{hash},f\n"),
+    );
+    home.write(
+        "b.jsonl",
+        &format!(
+            "{}\n{}\n",
+            json!({"email": "cleo@example.com", "password": hash, "email_confirmed_at": "2024-01-02T03:04:05Z"}),
+            json!({"email": "dan@example.com", "password": hash, "email_confirmed_at": null}),
+        ),
+    );
+    home.write("c.csv", &format!("email,password,proven\neve@example.com,{hash},maybe\nfay@example.com,{hash},1\n"));
+    for file in ["a.csv", "b.jsonl"] {
+        let done = home.run(&["users", "import", file]).done();
+        assert!(done.contains("imported 2 accounts") && done.contains("1 accounts have a verified address"), "{done}");
+    }
+    let outcome = home.run(&["users", "import", "c.csv", "--verified-column", "proven"]);
+    assert!(outcome.stdout.contains("line 2 refused: whether the address is verified"), "{outcome:?}");
+    assert!(home.run(&["users", "show", "cleo@example.com"]).done().contains("verified yes"));
+    let server = home.serve(&["--email-verification", "required"]);
+    let client = server.client();
+    for (name, status) in [("ada", 200), ("bob", 403), ("cleo", 200), ("dan", 403), ("fay", 200)] {
+        assert_eq!(client.login(&format!("{name}@example.com"), &password).status, status, "{name}");
+    }
+    assert!(home.run(&["users", "verify", "bob@example.com"]).done().contains("is verified"));
+    assert_eq!(client.login("bob@example.com", &password).status, 200);
 }

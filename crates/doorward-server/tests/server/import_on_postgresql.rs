@@ -69,9 +69,9 @@ fn a_service_on_sqlalchemy_comes_over_with_its_ids_and_passwords() {
     assert!(outcome.stdout.contains("line 3 refused: An email address must have an @-sign."), "{outcome:?}");
     assert_eq!(outcome.status, Some(1));
     let expected = json!([
-        {"id": 9, "email": "grace@example.com", "full_name": null, "role": "user", "is_active": false,
+        {"id": 9, "email": "grace@example.com", "full_name": null, "role": "user", "is_active": false, "email_verified": false,
          "created_at": "2023-05-06T07:08:09Z"},
-        {"id": 7, "email": "Ada@example.com", "full_name": "Ada", "role": "admin", "is_active": true,
+        {"id": 7, "email": "Ada@example.com", "full_name": "Ada", "role": "admin", "is_active": true, "email_verified": false,
          "created_at": "2024-01-02T03:04:05Z"},
     ]);
     assert_eq!(json!(listed(&home, &database)), expected);

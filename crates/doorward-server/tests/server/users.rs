@@ -208,3 +208,24 @@ fn a_lost_secret_beside_accounts_is_missed_and_not_replaced() {
     std::fs::write(home.data("secret.key"), secret).unwrap();
     assert!(home.run(&["users", "list"]).done().contains("ada@example.com"));
 }
+
+#[test]
+fn a_vouched_address_needs_no_letter() {
+    let home = Home::with_database();
+    home.write("doorward.toml", "email_verification = \"required\"\n");
+    let make = |email, more: &[&str]| {
+        let create = ["users", "create", "--email", email, "--password-stdin"];
+        home.run_with_input(&[&create[..], more, &CHEAP[..]].concat(), PASSWORD).done()
+    };
+    make("ada@example.com", &["--verified"]);
+    make("bob@example.com", &[]);
+    let server = home.serve(&[]);
+    let client = server.client();
+    assert_eq!(client.login("ada@example.com", PASSWORD).status, 200);
+    assert_eq!(client.login("bob@example.com", PASSWORD).status, 403);
+    let (_, log) = server.stop();
+    let letters: Vec<_> = log.lines().filter(|line| line.contains("mail_not_sent")).collect();
+    assert!(letters.iter().all(|line| line.contains("bob@example.com")), "{letters:?}");
+    let trail = home.run(&["audit", "export", "--type", "user_created"]).done();
+    assert_eq!(trail.lines().filter(|line| line.contains("email_verified")).count(), 1, "{trail}");
+}

@@ -73,6 +73,7 @@ pub(crate) fn new_user(name: impl std::fmt::Display) -> NewUser {
         password_hash: PasswordHash::from_stored("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$dGFn"),
         full_name: None,
         role: Role::User,
+        email_verified_at: None,
         tickets: Vec::new(),
         created_at: START,
     }

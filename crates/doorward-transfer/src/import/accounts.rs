@@ -25,8 +25,8 @@ pub(super) struct Taken {
 }
 
 const INSERT: &str = "
-    INSERT INTO users (id, email, email_key, full_name, role, is_active, password_hash, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+    INSERT INTO users (id, email, email_key, full_name, role, is_active, password_hash, created_at, email_verified_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
 
 /// Nobody adds accounts meanwhile, so that the sequence can be set: who has its lock sees every number given.
 const LOCK: &str = "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE";
@@ -37,11 +37,13 @@ const CONTINUE: &str = "
     WHERE last_value < $1 OR (last_value = $1 AND NOT is_called)";
 
 const INSERT_ALL: &str = "
-    INSERT INTO users (id, email, email_key, full_name, role, is_active, password_hash, created_at)
-    SELECT coalesce(id, nextval('users_id_seq')), email, email_key, full_name, role, is_active, password_hash, created_at
+    INSERT INTO users (id, email, email_key, full_name, role, is_active, password_hash, created_at, email_verified_at)
+    SELECT coalesce(id, nextval('users_id_seq')), email, email_key, full_name, role, is_active, password_hash,
+        created_at, email_verified_at
     FROM unnest(
-        $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::bigint[]
-    ) AS new (id, email, email_key, full_name, role, is_active, password_hash, created_at)
+        $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::bigint[],
+        $9::bigint[]
+    ) AS new (id, email, email_key, full_name, role, is_active, password_hash, created_at, email_verified_at)
     ON CONFLICT DO NOTHING RETURNING email_key";
 
 impl Accounts {
@@ -113,6 +115,7 @@ fn add_to_sqlite(connection: &TransferConnection, accounts: &[Account]) -> Resul
                 account.is_active,
                 account.hash.as_str(),
                 account.created_at.micros(),
+                account.email_verified_at.map(doorward::Timestamp::micros),
             ])?;
             if count == 1 {
                 added.insert(account.email.key().to_owned());
@@ -132,13 +135,15 @@ async fn add_to_postgres(client: &mut TransferClient, accounts: &[Account]) -> R
     let active: Vec<_> = accounts.iter().map(|account| account.is_active).collect();
     let hashes: Vec<_> = accounts.iter().map(|account| account.hash.as_str()).collect();
     let created: Vec<_> = accounts.iter().map(|account| account.created_at.micros()).collect();
+    let verified: Vec<_> =
+        accounts.iter().map(|account| account.email_verified_at.map(doorward::Timestamp::micros)).collect();
     let transaction = client.transaction().await?;
     transaction.batch_execute(LOCK).await?;
     if let Some(highest) = ids.iter().copied().flatten().max() {
         transaction.execute(CONTINUE, &[&highest]).await?;
     }
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
-        [&ids, &emails, &keys, &names, &roles, &active, &hashes, &created];
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
+        [&ids, &emails, &keys, &names, &roles, &active, &hashes, &created, &verified];
     let rows = transaction.query(INSERT_ALL, &values).await?;
     let added = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<_, TransferError>>()?;
     transaction.commit().await?;

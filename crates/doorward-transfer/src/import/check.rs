@@ -26,6 +26,7 @@ pub(super) struct Account {
     /// Of the hash; `None` when no password fits.
     pub(super) algorithm: Option<&'static str>,
     pub(super) created_at: Timestamp,
+    pub(super) email_verified_at: Option<Timestamp>,
 }
 
 /// Whether ids are kept. The first row decides for all: ids given to some rows could be those of later ones.
@@ -80,6 +81,7 @@ impl<'a> Checks<'a> {
             hash,
             algorithm,
             created_at: created(present(fields.created.as_deref()), self.rules.now)?,
+            email_verified_at: verified(present(fields.verified.as_deref()), self.rules.now)?,
             email,
         };
         // Last, so that a refused row keeps nobody out.
@@ -148,16 +150,37 @@ fn full_name(text: Option<&str>) -> Result<Option<String>, String> {
 }
 
 fn active(text: Option<&str>) -> Result<bool, String> {
-    match text.map(str::to_lowercase).as_deref() {
-        None | Some("true" | "t" | "1" | "yes" | "y") => Ok(true),
-        Some("false" | "f" | "0" | "no" | "n") => Ok(false),
-        Some(_) => Err("whether it is active is neither true nor false".to_owned()),
+    let Some(text) = text else { return Ok(true) };
+    truth(text).ok_or_else(|| "whether it is active is neither true nor false".to_owned())
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "true" | "t" | "1" | "yes" | "y" => Some(true),
+        "false" | "f" | "0" | "no" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// A truth, or the moment at which it became one. Of a mere truth the moment is that of the import.
+fn verified(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, String> {
+    let Some(text) = text else { return Ok(None) };
+    match truth(text) {
+        Some(is_verified) => Ok(is_verified.then_some(now)),
+        None => moment(text)
+            .map(Some)
+            .ok_or_else(|| "whether the address is verified is neither true nor false nor a moment".to_owned()),
     }
 }
 
 /// Seconds since 1970, or a date and a time; without an offset they are taken for UTC.
 fn created(text: Option<&str>, now: Timestamp) -> Result<Timestamp, String> {
     let Some(text) = text else { return Ok(now) };
+    let unreadable = "when it was made is neither a date with a time nor seconds since 1970";
+    moment(text).ok_or_else(|| unreadable.to_owned())
+}
+
+fn moment(text: &str) -> Option<Timestamp> {
     let moment = if let Ok(seconds) = text.parse::<i64>() {
         jiff::Timestamp::from_second(seconds).ok()
     } else if let Ok(moment) = text.parse::<jiff::Timestamp>() {
@@ -166,8 +189,7 @@ fn created(text: Option<&str>, now: Timestamp) -> Result<Timestamp, String> {
         let civil = text.parse::<jiff::civil::DateTime>().ok();
         civil.and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC).ok()).map(|zoned| zoned.timestamp())
     };
-    let moment = moment.ok_or("when it was made is neither a date with a time nor seconds since 1970")?;
-    Ok(Timestamp::from_micros(moment.as_microsecond()))
+    moment.map(|moment| Timestamp::from_micros(moment.as_microsecond()))
 }
 
 #[cfg(test)]
@@ -202,6 +224,22 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_verified_by_a_truth_or_a_moment() {
+        let now = Timestamp::from_seconds(7);
+        let read = |text| verified(text, now);
+        for unverified in [None, Some("false"), Some("F"), Some("0")] {
+            assert_eq!(read(unverified), Ok(None), "{unverified:?}");
+        }
+        for truth in ["true", "t", "1", "Yes"] {
+            assert_eq!(read(Some(truth)), Ok(Some(now)), "{truth}");
+        }
+        let moment = Some(Timestamp::from_seconds(1_704_164_645));
+        assert_eq!(read(Some("2024-01-02 03:04:05+00")), Ok(moment));
+        assert_eq!(read(Some("1704164645")), Ok(moment));
+        assert!(read(Some("perhaps")).is_err());
+    }
+
+    #[test]
     fn the_first_row_decides_about_ids() {
         let rules = rules();
         let mut kept = Checks::new(&rules);
@@ -224,7 +262,7 @@ mod tests {
             let some = |text: &String| Some(text.clone());
             let fields = Fields {
                 id: some(&other), email: some(&text), hash: some(&text), role: some(&text), active: some(&text),
-                created: some(&other), name: some(&text),
+                created: some(&other), name: some(&text), verified: some(&other),
             };
             let _ = Checks::new(&rules).account(1, &fields);
             let _ = created(Some(&other), rules.now);

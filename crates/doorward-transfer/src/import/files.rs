@@ -132,6 +132,7 @@ impl JsonRows {
             active: field(&columns.active, usual::ACTIVE)?,
             created: field(&columns.created, usual::CREATED)?,
             name: field(&columns.name, usual::NAME)?,
+            verified: field(&columns.verified, usual::VERIFIED)?,
         })
     }
 }

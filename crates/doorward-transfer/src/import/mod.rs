@@ -62,6 +62,8 @@ pub struct ColumnNames {
     pub created: Option<String>,
     /// The person's name.
     pub name: Option<String>,
+    /// Whether the address was verified, or when.
+    pub verified: Option<String>,
 }
 
 /// How rows are taken.
@@ -87,6 +89,8 @@ pub struct ImportSummary {
     pub added: u64,
     /// Rows that were not.
     pub refused: u64,
+    /// Of those added, how many have a verified address.
+    pub verified: u64,
     /// Of those added, how many have no password that fits.
     pub without_password: u64,
     /// Of those added, how many hashes of which algorithm.
@@ -114,6 +118,7 @@ struct Fields {
     active: Option<String>,
     created: Option<String>,
     name: Option<String>,
+    verified: Option<String>,
 }
 
 /// A row, or why it can't be read.
@@ -197,6 +202,7 @@ impl ImportSummary {
         self.added += added.len() as u64;
         self.refused += refused as u64;
         for account in added {
+            self.verified += u64::from(account.email_verified_at.is_some());
             match account.algorithm {
                 Some(algorithm) => *self.algorithms.entry(algorithm).or_default() += 1,
                 None => self.without_password += 1,
@@ -246,6 +252,8 @@ mod usual {
     pub(super) const ACTIVE: &[&str] = &["is_active", "active"];
     pub(super) const CREATED: &[&str] = &["created_at", "date_joined", "created"];
     pub(super) const NAME: &[&str] = &["full_name", "name"];
+    pub(super) const VERIFIED: &[&str] =
+        &["email_verified", "is_verified", "email_verified_at", "email_confirmed_at", "verified"];
 }
 
 /// Where each field is among the names of an input; address and hash must be there.
@@ -257,6 +265,7 @@ struct Places {
     active: Option<usize>,
     created: Option<usize>,
     name: Option<usize>,
+    verified: Option<usize>,
 }
 
 impl Places {
@@ -275,6 +284,7 @@ impl Places {
             active: find(&columns.active, usual::ACTIVE)?,
             created: find(&columns.created, usual::CREATED)?,
             name: find(&columns.name, usual::NAME)?,
+            verified: find(&columns.verified, usual::VERIFIED)?,
         })
     }
 
@@ -288,6 +298,7 @@ impl Places {
             active: optional(self.active),
             created: optional(self.created),
             name: optional(self.name),
+            verified: optional(self.verified),
         }
     }
 }

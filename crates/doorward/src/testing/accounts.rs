@@ -35,6 +35,9 @@ fn ticket() -> Ticket {
 }
 
 pub async fn an_account_is_written_whole(store: Arc<dyn Store>) {
+    let vouched = NewUser { email_verified_at: Some(at(3)), ..new_user("vouched@example.com") };
+    let UserCreation::Created(vouched) = store.create_user(vouched, None, no_record()).await.unwrap() else { panic!() };
+    assert_eq!(vouched.email_verified_at, Some(at(3)));
     let new = NewUser { full_name: Some("Ada".to_owned()), tickets: vec![ticket()], ..new_user("ada@example.com") };
     let UserCreation::Created(ada) = store.create_user(new, None, no_record()).await.unwrap() else { panic!() };
     let first = store.find_account(ada.id).await.unwrap().unwrap();

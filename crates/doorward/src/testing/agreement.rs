@@ -97,6 +97,7 @@ impl<'a> Play<'a> {
             password_hash: PasswordHash::from_stored(format!("hash {second}")),
             full_name: (second % 7 == 1).then(|| format!("Name {second}")),
             role: if second.is_multiple_of(5) { Role::Admin } else { Role::User },
+            email_verified_at: second.is_multiple_of(11).then_some(self.now),
             tickets: Vec::new(),
             created_at: self.now,
         };

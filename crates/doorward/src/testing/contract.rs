@@ -127,6 +127,7 @@ pub(super) fn new_user(email: &str) -> NewUser {
         password_hash: PasswordHash::from_stored("first hash"),
         full_name: None,
         role: Role::User,
+        email_verified_at: None,
         tickets: Vec::new(),
         created_at: START,
     }

@@ -244,7 +244,7 @@ impl Store for MemoryStore {
             full_name: new.full_name,
             role: new.role,
             is_active: true,
-            email_verified_at: None,
+            email_verified_at: new.email_verified_at,
             created_at: new.created_at,
         };
         let account = Account {
