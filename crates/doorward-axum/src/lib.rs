@@ -60,9 +60,9 @@ pub use request_origin::RequestOrigin;
 pub use router::{RouterOptions, router, routes};
 pub use schemas::{
     AdminUserResponse, ChoosePasswordRequest, ConfirmEmailRequest, EmailChangeRequest, EmailRequest, EventPageResponse,
-    EventResponse, LoginRequest, PasswordChangeRequest, ProfileUpdate, ProofRequest, ReauthenticateRequest,
-    RecoveryCodesResponse, RefreshRequest, RoleChange, SecondFactorRequest, SessionResponse, SessionsResponse, Ticket,
-    TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse, UserCreate, UserInvite, UserPageResponse,
-    UserResponse, VerifyEmailRequest,
+    EventResponse, KeepEmailRequest, LoginRequest, PasswordChangeRequest, ProfileUpdate, ProofRequest,
+    ReauthenticateRequest, RecoveryCodesResponse, RefreshRequest, RoleChange, SecondFactorRequest, SessionResponse,
+    SessionsResponse, Ticket, TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse, UserCreate,
+    UserInvite, UserPageResponse, UserResponse, VerifyEmailRequest,
 };
 pub use validation::{FieldFault, Fields, FromFields};

@@ -74,6 +74,7 @@ where
         .route("/admin/users/{user_id}/force-password-change", post(admin::force_password_change))
         .route("/auth/email", post(mail::change_email))
         .route("/auth/email/confirm", post(mail::confirm_email))
+        .route("/auth/email/keep", post(mail::keep_email))
         .route("/auth/email/verification", post(mail::request_verification))
         .route("/auth/email/verify", post(mail::verify_email))
         .route("/auth/recovery", post(mail::request_recovery))

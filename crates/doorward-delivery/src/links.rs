@@ -44,6 +44,7 @@ impl Links {
             Purpose::Recover => "recover",
             Purpose::ChangeEmail => "change-email",
             Purpose::Invitation => "invitation",
+            Purpose::KeepEmail => "keep-email",
         };
         format!("{}/account/{page}?token={token}", self.base)
     }

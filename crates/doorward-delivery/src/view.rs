@@ -52,7 +52,8 @@ impl View {
             view.ticket(purpose, &links.link(purpose, &secret.token(user)), &secret.code);
         }
         match &letter.content {
-            LetterContent::EmailChanged { new_address } | LetterContent::EmailChangeRequested { new_address } => {
+            LetterContent::EmailChanged { new_address, .. }
+            | LetterContent::EmailChangeRequested { new_address, .. } => {
                 view.new_address.clone_from(new_address);
             }
             LetterContent::AdministratorChanged { account, is_admin } => {
@@ -77,9 +78,12 @@ impl View {
             at: in_words(1_800_000_000_000_000),
             ..Self::default()
         };
+        let link = |purpose| links.link(purpose, "this-is-a-preview-and-opens-nothing");
         let purposes = [Purpose::VerifyEmail, Purpose::Recover, Purpose::ChangeEmail, Purpose::Invitation];
         if let Some(purpose) = purposes.into_iter().find(|purpose| purpose.as_str() == name) {
-            view.ticket(purpose, &links.link(purpose, "this-is-a-preview-and-opens-nothing"), "12345678");
+            view.ticket(purpose, &link(purpose), "12345678");
+        } else if ["email_changed", "email_change_requested"].contains(&name) {
+            view.ticket(Purpose::KeepEmail, &link(Purpose::KeepEmail), "");
         }
         view
     }
@@ -87,7 +91,7 @@ impl View {
     fn ticket(&mut self, purpose: Purpose, link: &str, code: &str) {
         link.clone_into(&mut self.link);
         let (left, right) = code.split_at_checked(code.len() / 2).unwrap_or((code, ""));
-        self.code = format!("{left} {right}");
+        self.code = format!("{left} {right}").trim().to_owned();
         self.lifetime = span(purpose.lifetime());
         self.code_lifetime = span(CODE_LIFETIME.min(purpose.lifetime()));
     }

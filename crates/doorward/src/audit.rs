@@ -70,6 +70,8 @@ pub enum EventKind {
     EmailChangeRequested,
     /// The account has a new address.
     EmailChanged,
+    /// A change of address was called off or taken back by who reads the mail of the old one; `change` among the details.
+    EmailKept,
     /// A second factor was added.
     SecondFactorEnabled,
     /// The second factor was removed.
@@ -100,8 +102,8 @@ pub enum EventKind {
 }
 
 use EventKind::{
-    AdminAccessRefused, DataExported, EmailChangeRequested, EmailChanged, EmailVerificationRequested, EmailVerified,
-    EventsExported, InvitationAccepted, Login, LoginRefused, Logout, LogoutAll, PasswordChangeForced,
+    AdminAccessRefused, DataExported, EmailChangeRequested, EmailChanged, EmailKept, EmailVerificationRequested,
+    EmailVerified, EventsExported, InvitationAccepted, Login, LoginRefused, Logout, LogoutAll, PasswordChangeForced,
     PasswordChangeRefused, PasswordChanged, ProfileChanged, Reauthenticated, ReauthenticationRefused, Recovered,
     RecoveryCodeUsed, RecoveryCodesRenewed, RecoveryRequested, RefreshTokenReuse, RoleChanged, SecondFactorDisabled,
     SecondFactorEnabled, SecondFactorRefused, SecondFactorRequired, SessionEnded, SessionsEnded, TicketRefused,
@@ -109,7 +111,7 @@ use EventKind::{
 };
 
 /// Every kind with its name in the database, in logs and in webhooks, in the order of [`EventKind`].
-const NAMES: [(EventKind, &str); 37] = [
+const NAMES: [(EventKind, &str); 38] = [
     (UserRegistered, "user_registered"),
     (UserCreated, "user_created"),
     (UserInvited, "user_invited"),
@@ -134,6 +136,7 @@ const NAMES: [(EventKind, &str); 37] = [
     (TicketRefused, "ticket_refused"),
     (EmailChangeRequested, "email_change_requested"),
     (EmailChanged, "email_changed"),
+    (EmailKept, "email_kept"),
     (SecondFactorEnabled, "second_factor_enabled"),
     (SecondFactorDisabled, "second_factor_disabled"),
     (SecondFactorRefused, "second_factor_refused"),

@@ -1,5 +1,8 @@
 //! Another address for an account: the new one is proven first, the old one is told.
 //!
+//! The old address is told at the request, with a link that calls it off, and after the change, with one that takes it
+//! back within three days. Nobody who is in the account can get rid of these links.
+//!
 //! Whether the new address belongs to an account already is not said when the change is asked for: the letter goes
 //! there in any case, and only who reads it can learn, at the end, that it is taken.
 
@@ -7,6 +10,7 @@ use crate::account::{Account, Amendment};
 use crate::audit::{EventKind, NewEvent};
 use crate::auth::Auth;
 use crate::authenticate::Identity;
+use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::error::Fault;
 use crate::letter::LetterContent;
@@ -14,7 +18,7 @@ use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::reauthenticate::{Proof, ProofError, Proven};
 use crate::redemption::{RedeemError, TicketProof};
-use crate::ticket::{Purpose, Ticket, replace};
+use crate::ticket::{Purpose, Ticket, YOUNG, lasting, replace};
 
 impl Auth {
     /// Sends a link and a code to `email`, with which it becomes the address of the person's account, and tells the
@@ -57,7 +61,9 @@ impl Auth {
             let mut record = self.record([NewEvent { session: identity.session, ..event }])?;
             let name = account.user.full_name.clone();
             record.messages.push(self.letter(email.as_str(), name, LetterContent::ChangeEmail(secret), now)?);
-            let told = LetterContent::EmailChangeRequested { new_address: email.as_str().to_owned() };
+            let (keeper, keep) = self.issue_link(Purpose::KeepEmail, account.user.email.as_str(), now)?;
+            replace(&mut after.tickets, keeper);
+            let told = LetterContent::EmailChangeRequested { new_address: email.as_str().to_owned(), keep: Some(keep) };
             record.messages.push(self.letter_to(&account.user, told, now)?);
             Ok((Some(Amendment::new(account, after, now).with_record(record)), ()))
         })
@@ -77,6 +83,50 @@ impl Auth {
         outcome
     }
 
+    /// Keeps the address that a letter about a change went to: a change that waits is called off, and one that was made
+    /// is taken back. Whoever asked for it knew the password, so the account is left to who reads the mail of that
+    /// address: every session ends, a second factor younger than [`YOUNG`] is removed, and a letter has a link to choose
+    /// a password.
+    ///
+    /// # Errors
+    ///
+    /// [`RedeemError`]: the link is not good, another account has the address by now, or the request could not be
+    /// carried out.
+    pub async fn keep_email(&self, proof: &TicketProof, origin: Origin<'_>) -> Result<(), RedeemError> {
+        let admission = self.admit_proof(proof, origin).await?;
+        let outcome = self.keep(proof, origin).await;
+        self.settle_proof(admission, &outcome).await;
+        outcome
+    }
+
+    async fn keep(&self, proof: &TicketProof, origin: Origin<'_>) -> Result<(), RedeemError> {
+        self.redeem(proof, Purpose::KeepEmail, origin, |account, now| {
+            let ticket = proof.ticket_of(account, Purpose::KeepEmail).ok_or(RedeemError::Invalid)?;
+            let kept = EmailAddress::parse(&ticket.email).map_err(|_| RedeemError::Invalid)?;
+            let is_moved = kept.key() != account.user.email.key();
+            let mut after = account.clone();
+            // What a later address could take back is that of whoever wanted the change.
+            after.tickets.retain(|other| other.lasts() && other.expires_at < ticket.expires_at);
+            after.user.email = kept;
+            after.user.email_verified_at.get_or_insert(now);
+            let removes = is_young(account, now);
+            if removes {
+                after.second_factor = None;
+            }
+            let change = if is_moved { "taken_back" } else { "called_off" };
+            let event = NewEvent::new(EventKind::EmailKept, origin, now).with("change", change);
+            let mut amendment = self.leave_to_mailbox(account, after, event)?;
+            if removes {
+                let told = self.letter_to(&amendment.account.user, LetterContent::SecondFactorDisabled, now)?;
+                let event = NewEvent::new(EventKind::SecondFactorDisabled, origin, now);
+                amendment.record.messages.push(told);
+                amendment.record.events.push(event);
+            }
+            Ok((Some(amendment), ()))
+        })
+        .await
+    }
+
     async fn move_account(&self, proof: &TicketProof, origin: Origin<'_>) -> Result<(), RedeemError> {
         let account = self.proven_account(proof, Purpose::ChangeEmail, origin).await?;
         self.require_asking_session(&account).await?;
@@ -84,9 +134,11 @@ impl Auth {
             let to = account.tickets.iter().find(|ticket| ticket.purpose == Purpose::ChangeEmail);
             let to = to.and_then(|ticket| EmailAddress::parse(&ticket.email).ok()).ok_or(RedeemError::Invalid)?;
             let mut record = self.record([NewEvent::new(EventKind::EmailChanged, origin, now)])?;
-            let told = LetterContent::EmailChanged { new_address: to.as_str().to_owned() };
+            let (keeper, keep) = self.issue_link(Purpose::KeepEmail, account.user.email.as_str(), now)?;
+            let told = LetterContent::EmailChanged { new_address: to.as_str().to_owned(), keep: Some(keep) };
             record.messages.push(self.letter_to(&account.user, told, now)?);
-            let mut after = Account { tickets: Vec::new(), ..account.clone() };
+            let mut after = Account { tickets: lasting(&account.tickets), ..account.clone() };
+            replace(&mut after.tickets, keeper);
             after.user.email = to;
             after.user.email_verified_at = Some(now);
             Ok((Some(Amendment::new(account, after, now).with_record(record)), ()))
@@ -102,4 +154,10 @@ impl Auth {
         let lives = session.map_err(Fault::from)?.is_some_and(|session| session.ended.is_none());
         if lives { Ok(()) } else { Err(RedeemError::Invalid) }
     }
+}
+
+/// Whether the account has a second factor that may be somebody else's: it was added lately.
+fn is_young(account: &Account, now: Timestamp) -> bool {
+    let enabled_at = account.second_factor.as_ref().map(|factor| Timestamp::from_micros(factor.enabled_at));
+    enabled_at.is_some_and(|enabled_at| now.since(enabled_at) < YOUNG)
 }

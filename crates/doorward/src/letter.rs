@@ -54,11 +54,17 @@ pub enum LetterContent {
     EmailChanged {
         /// Which.
         new_address: String,
+        /// A link that takes it back.
+        #[serde(default)]
+        keep: Option<TicketSecret>,
     },
     /// To the present address: somebody asked for another one, which is not yet proven.
     EmailChangeRequested {
         /// Which.
         new_address: String,
+        /// A link that keeps the present one.
+        #[serde(default)]
+        keep: Option<TicketSecret>,
     },
     /// Somebody wanted to register with the address, which this account has.
     AddressInUse,
@@ -130,13 +136,15 @@ impl LetterContent {
             Self::Recover(secret) => Some((Purpose::Recover, secret)),
             Self::Invitation(secret) => Some((Purpose::Invitation, secret)),
             Self::ChangeEmail(secret) => Some((Purpose::ChangeEmail, secret)),
-            Self::EmailChanged { .. }
-            | Self::AddressInUse
+            Self::EmailChanged { keep, .. } | Self::EmailChangeRequested { keep, .. } => match keep {
+                Some(secret) => Some((Purpose::KeepEmail, secret)),
+                None => None,
+            },
+            Self::AddressInUse
             | Self::PasswordChanged
             | Self::SecondFactorEnabled
             | Self::SecondFactorDisabled
             | Self::RecoveryCodeUsed { .. }
-            | Self::EmailChangeRequested { .. }
             | Self::RecoveryCodesRenewed
             | Self::AdministratorChanged { .. } => None,
         }

@@ -25,7 +25,7 @@ use crate::random::random_uuid;
 use crate::redemption::{RedeemError, TicketProof};
 use crate::sealing::Label;
 use crate::session::EndReason;
-use crate::ticket::{Purpose, replace};
+use crate::ticket::{Purpose, lasting, replace};
 
 const RECOVERY_LABEL: Label = Label("doorward recovery v1");
 
@@ -165,7 +165,7 @@ impl Auth {
             let mut after = account.clone();
             after.password_hash = password_hash.clone();
             after.must_change_password = false;
-            after.tickets = Vec::new();
+            after.tickets = lasting(&account.tickets);
             after.user.email_verified_at.get_or_insert(now);
             let mut record = self.record([NewEvent::new(kind, origin, now)])?;
             if kind == EventKind::Recovered {

@@ -100,6 +100,26 @@ impl TicketProof {
     }
 }
 
+impl TicketProof {
+    /// The account's ticket that it may be good for.
+    pub(crate) fn ticket_of<'a>(&self, account: &'a Account, purpose: Purpose) -> Option<&'a Ticket> {
+        self.0.ticket_of(account, purpose)
+    }
+}
+
+impl Presented {
+    /// By its link that very one; by a code, which only one of a purpose has, the one that it is to be held against.
+    fn ticket_of<'a>(&self, account: &'a Account, purpose: Purpose) -> Option<&'a Ticket> {
+        let mut tickets = account.tickets.iter().filter(|ticket| ticket.purpose == purpose);
+        match self {
+            Self::Link(link) => {
+                tickets.find(|ticket| link.is_some_and(|(_, hash)| bool::from(hash.ct_eq(&ticket.secret_hash))))
+            }
+            Self::Code(..) => tickets.next(),
+        }
+    }
+}
+
 fn digits(code: &str) -> Zeroizing<String> {
     let kept = code.chars().filter(|character| !character.is_whitespace() && *character != '-');
     // Longer than any code is no code, and need not be hashed whole.
@@ -218,15 +238,12 @@ impl Auth {
     }
 
     fn judge(&self, account: &Account, purpose: Purpose, presented: &Presented, now: Timestamp) -> Judgement {
-        let found = account.tickets.iter().find(|ticket| ticket.purpose == purpose);
+        let found = presented.ticket_of(account, purpose);
         let Some(ticket) = found.filter(|ticket| account.user.is_active && is_usable(ticket, account, now)) else {
             return Judgement::Bad;
         };
         match presented {
-            Presented::Link(link) => {
-                let is_it = link.is_some_and(|(_, hash)| bool::from(hash.ct_eq(&ticket.secret_hash)));
-                if is_it { Judgement::Good } else { Judgement::Bad }
-            }
+            Presented::Link(_) => Judgement::Good,
             Presented::Code(_, code) => {
                 let kept = ticket.code_hash.filter(|_| now.micros() < ticket.code_expires_at);
                 let Some(kept) = kept else { return Judgement::Bad };
@@ -248,9 +265,9 @@ impl Auth {
 }
 
 /// Whether the ticket lives, and went to where it still should: to the account's address or, for a change, to the new
-/// one.
+/// one, or to an old one that can be kept.
 fn is_usable(ticket: &Ticket, account: &Account, now: Timestamp) -> bool {
-    let is_addressed = ticket.purpose == Purpose::ChangeEmail
+    let is_addressed = matches!(ticket.purpose, Purpose::ChangeEmail | Purpose::KeepEmail)
         || EmailAddress::parse(&ticket.email).is_ok_and(|email| email.key() == account.user.email.key());
     ticket.is_alive(now) && is_addressed
 }

@@ -26,6 +26,8 @@ pub(crate) const CODE_LABEL: &[u8] = b"doorward ticket codes v1";
 const CODE_DIGITS: usize = 8;
 /// How long a code is good.
 pub const CODE_LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// How long what changes the ways into an account can be taken back by whoever reads its mail.
+pub const YOUNG: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// The bytes of a link's secret.
 const SECRET_BYTES: usize = 32;
 
@@ -41,15 +43,18 @@ pub enum Purpose {
     ChangeEmail,
     /// Choosing the first password of an account that an administrator made.
     Invitation,
+    /// Keeping the address that the account has or had until lately, whoever wants another one.
+    KeepEmail,
 }
 
 impl Purpose {
     /// How long its link is good: half an hour for what opens an account or moves it, a day for what proves an address,
-    /// a week for who was invited and may be away.
+    /// three for what takes a change back, a week for who was invited and may be away.
     pub const fn lifetime(self) -> Duration {
         match self {
             Self::Recover | Self::ChangeEmail => Duration::from_secs(30 * 60),
             Self::VerifyEmail => Duration::from_secs(24 * 60 * 60),
+            Self::KeepEmail => YOUNG,
             Self::Invitation => Duration::from_secs(7 * 24 * 60 * 60),
         }
     }
@@ -61,6 +66,7 @@ impl Purpose {
             Self::Recover => "recover",
             Self::ChangeEmail => "change_email",
             Self::Invitation => "invitation",
+            Self::KeepEmail => "keep_email",
         }
     }
 }
@@ -74,7 +80,7 @@ pub struct Ticket {
     pub email: String,
     /// SHA-256 of the link's secret.
     pub secret_hash: [u8; 32],
-    /// Keyed hash of the code; `None` once it was guessed at too often.
+    /// Keyed hash of the code; `None` where there is none, and once it was guessed at too often.
     pub code_hash: Option<[u8; 32]>,
     /// Wrong codes so far.
     pub wrong_codes: u32,
@@ -98,6 +104,11 @@ impl Ticket {
         matches!(self.purpose, Purpose::Recover | Purpose::ChangeEmail)
     }
 
+    /// Whether it stays whatever becomes of the account: nobody who is in it can get rid of what takes it back.
+    pub(crate) const fn lasts(&self) -> bool {
+        matches!(self.purpose, Purpose::KeepEmail)
+    }
+
     /// When it was made.
     pub(crate) fn issued_at(&self) -> Timestamp {
         Timestamp::from_micros(self.expires_at).minus(self.purpose.lifetime())
@@ -119,7 +130,7 @@ pub fn from_stored(text: Option<&str>) -> Option<Vec<Ticket>> {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct TicketSecret {
     secret: [u8; SECRET_BYTES],
-    /// The short code, for who can't follow a link.
+    /// The short code, for who can't follow a link; empty where there is none.
     pub code: String,
 }
 
@@ -178,8 +189,26 @@ impl Auth {
     }
 }
 
-/// Puts `ticket` in the place of the older one of its purpose.
+impl Auth {
+    /// The same with a link alone: nothing that could be guessed.
+    pub(crate) fn issue_link(
+        &self,
+        purpose: Purpose,
+        email: &str,
+        now: Timestamp,
+    ) -> Result<(Ticket, TicketSecret), Fault> {
+        let (ticket, secret) = self.issue_ticket(purpose, email, now)?;
+        Ok((Ticket { code_hash: None, ..ticket }, TicketSecret { secret: secret.secret, code: String::new() }))
+    }
+}
+
+/// Puts `ticket` in the place of the older one of its purpose; of several addresses each keeps its own way back.
 pub(crate) fn replace(tickets: &mut Vec<Ticket>, ticket: Ticket) {
-    tickets.retain(|older| older.purpose != ticket.purpose);
+    tickets.retain(|older| older.purpose != ticket.purpose || (older.lasts() && older.email != ticket.email));
     tickets.push(ticket);
+}
+
+/// Those that last.
+pub(crate) fn lasting(tickets: &[Ticket]) -> Vec<Ticket> {
+    tickets.iter().filter(|ticket| ticket.lasts()).cloned().collect()
 }

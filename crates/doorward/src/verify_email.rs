@@ -167,7 +167,7 @@ impl Auth {
                 let record = self.record([event])?;
                 return Ok((Some(Amendment::new(account, after, now).with_record(record)), ()));
             }
-            Ok((Some(self.take_from_registrant(account, after, event.with("registrant", "unknown"))?), ()))
+            Ok((Some(self.leave_to_mailbox(account, after, event.with("registrant", "unknown"))?), ()))
         })
         .await
     }
@@ -218,7 +218,7 @@ impl Auth {
 
     /// The change that leaves the account to whoever reads its mail: `after`, with neither sessions nor a password nor
     /// anything that was begun before, and a link to choose a password.
-    fn take_from_registrant(
+    pub(crate) fn leave_to_mailbox(
         &self,
         before: &Account,
         mut after: Account,
@@ -227,7 +227,8 @@ impl Auth {
         let now = event.at;
         let (ticket, secret) = self.issue_ticket(Purpose::Recover, after.user.email.as_str(), now)?;
         after.password_hash = PasswordHash::unusable();
-        after.tickets = vec![ticket];
+        after.tickets.retain(Ticket::lasts);
+        after.tickets.push(ticket);
         let mut record = self.record([event])?;
         record.messages.push(self.letter_to(&after.user, LetterContent::Recover(secret), now)?);
         let sessions = SessionChange::EndAllBut(None, EndReason::CredentialChanged);

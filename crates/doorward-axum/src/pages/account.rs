@@ -1,4 +1,4 @@
-//! The four pages: verify an address, recover an account, accept an invitation, confirm another address.
+//! The pages: verify an address, recover an account, accept an invitation, confirm another address, keep the old one.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ const VERIFY: &str = "Confirm your address";
 const RECOVER: &str = "Choose a new password";
 const INVITATION: &str = "Choose your password";
 const CHANGE: &str = "Confirm your new address";
+const KEEP: &str = "Keep your address";
 const INVALID: &str = "This link is no longer good. It may be too old, used already, or replaced by a newer one.";
 
 /// What a page needs of its request.
@@ -198,6 +199,26 @@ pub(super) async fn change(State(auth): State<Arc<Auth>>, from: RequestOrigin, f
     let (visit, token) = (visit(&auth, CHANGE), form.field("token"));
     let outcome = auth.confirm_email_change(&TicketProof::link(token), from.origin()).await;
     visit.outcome(outcome, "Your account has this address now.", String::new)
+}
+
+fn keep_form(token: &str) -> String {
+    format!(
+        "<p>Your account keeps this address, or gets it back. All devices will be logged out, and you get a link to \
+         choose a new password.</p>\n<form method=\"post\">\n{}<button>{KEEP}</button>\n</form>\n",
+        hidden(token)
+    )
+}
+
+pub(super) async fn show_keep(State(auth): State<Arc<Auth>>, RawQuery(query): RawQuery) -> Response {
+    visit(&auth, KEEP).show(query.as_deref(), keep_form)
+}
+
+pub(super) async fn keep(State(auth): State<Arc<Auth>>, from: RequestOrigin, form: Form) -> Response {
+    let (visit, token) = (visit(&auth, KEEP), form.field("token"));
+    let outcome = auth.keep_email(&TicketProof::link(token), from.origin()).await;
+    let done = "Your account has this address. All devices were logged out, and a link to choose a new password is on \
+                its way to you.";
+    visit.outcome(outcome, done, String::new)
 }
 
 /// A password that the policy allows, or why it doesn't.

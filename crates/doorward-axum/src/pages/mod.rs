@@ -33,6 +33,7 @@ where
         .route("/account/recover", get(account::show_recover).post(account::recover))
         .route("/account/invitation", get(account::show_invitation).post(account::accept))
         .route("/account/change-email", get(account::show_change).post(account::change))
+        .route("/account/keep-email", get(account::show_keep).post(account::keep))
         .route("/account/account.css", get(style))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use doorward::{Auth, Registrant};
+use doorward::{Auth, Registrant, TicketProof};
 use serde::Serialize;
 
 use crate::access::{CurrentUser, PerhapsUser};
@@ -13,7 +13,7 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::request_origin::RequestOrigin;
 use crate::schemas::{
-    ChoosePasswordRequest, ConfirmEmailRequest, EmailChangeRequest, EmailRequest, VerifyEmailRequest,
+    ChoosePasswordRequest, ConfirmEmailRequest, EmailChangeRequest, EmailRequest, KeepEmailRequest, VerifyEmailRequest,
 };
 
 /// `{}`: a letter may be on its way, and nothing is said about whether.
@@ -97,5 +97,14 @@ pub(crate) async fn confirm_email(
     let user = identity.map(|identity| identity.user_id);
     let origin = user.map_or_else(|| from.origin(), |user| from.by(user));
     auth.confirm_email_change(&request.ticket.proof(user)?, origin).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn keep_email(
+    State(auth): State<Arc<Auth>>,
+    from: RequestOrigin,
+    JsonBody(request): JsonBody<KeepEmailRequest>,
+) -> Result<StatusCode, ApiError> {
+    auth.keep_email(&TicketProof::link(&request.token), from.origin()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -24,7 +24,9 @@ pub use second_factor::{
     RecoveryCodesResponse, SecondFactorRequest, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse,
 };
 pub use sessions::{SessionResponse, SessionsResponse};
-pub use tickets::{ChoosePasswordRequest, ConfirmEmailRequest, EmailRequest, Ticket, VerifyEmailRequest};
+pub use tickets::{
+    ChoosePasswordRequest, ConfirmEmailRequest, EmailRequest, KeepEmailRequest, Ticket, VerifyEmailRequest,
+};
 pub use users::{AdminUserResponse, UserPageResponse, UserResponse};
 
 use crate::validation::FieldFault;

@@ -99,6 +99,24 @@ impl FromFields for ConfirmEmailRequest {
     }
 }
 
+/// Who keeps an address, by the link of a letter about a change.
+pub struct KeepEmailRequest {
+    /// The link's token.
+    pub token: Zeroizing<String>,
+}
+
+impl fmt::Debug for KeepEmailRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("KeepEmailRequest(…)")
+    }
+}
+
+impl FromFields for KeepEmailRequest {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self { token: fields.string("token", |text, _| Ok(Zeroizing::new(text)))? })
+    }
+}
+
 /// Who chooses a password by a link or code.
 #[derive(Debug)]
 pub struct ChoosePasswordRequest {

@@ -19,13 +19,14 @@ struct Tokens {
     enrolling: String,
 }
 
-const DOORS: [&str; 8] = [
+const DOORS: [&str; 9] = [
     "access token",
     "enrolment",
     "challenge",
     "link to verify",
     "link to recover",
     "link of a change",
+    "link that keeps",
     "invitation",
     "refresh token",
 ];
@@ -71,10 +72,23 @@ impl TestApp {
             ("link to verify", link("verify_email")),
             ("link to recover", link("recover")),
             ("link of a change", link("change_email")),
+            ("link that keeps", self.keeping_link().await),
             ("invitation", link("invitation")),
         ]);
         let phones = [Authenticator::new(&text("secret")).unwrap(), carol.phone];
         Tokens { by_door, phones, enrolling: fay.access }
+    }
+
+    /// Of an account of its own: the change that it calls off is another kind's.
+    async fn keeping_link(&self) -> String {
+        let hal = self.register("hal@example.com").await;
+        self.post_as(&hal.access, "/auth/email", json!({"email": "hal@example.net", "password": PASSWORD})).await;
+        let messages = self.messages().await;
+        let mut links = messages.iter().filter_map(|message| {
+            let letter = self.auth.open_letter(message).filter(|letter| letter.to == "hal@example.com")?;
+            letter.content.ticket().map(|(_, secret)| secret.token(message.user_id.unwrap()))
+        });
+        links.next().unwrap()
     }
 
     async fn knock(&self, door: &str, token: &str, tokens: &Tokens) -> Answer {
@@ -93,6 +107,7 @@ impl TestApp {
                 post("/auth/recovery/complete", json!({"token": token, "password": "another passphrase"})).await
             }
             "link of a change" => post("/auth/email/confirm", json!({"token": token})).await,
+            "link that keeps" => post("/auth/email/keep", json!({"token": token})).await,
             "invitation" => {
                 post("/auth/invitation/accept", json!({"token": token, "password": "another passphrase"})).await
             }

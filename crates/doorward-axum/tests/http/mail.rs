@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use doorward::EmailVerification;
 use doorward::letter::{Letter, LetterContent};
 use doorward::outbox::MessageKind;
 use doorward::session::RefreshRules;
+use doorward::testing::Authenticator;
+use doorward::{Clock, EmailVerification};
 use doorward_axum::RouterOptions;
 use serde_json::{Value, json};
 
@@ -318,7 +319,7 @@ async fn a_page_is_shown_as_often_as_one_likes_and_only_its_form_does_something(
 #[tokio::test]
 async fn pages_are_plain_and_let_nothing_out() {
     let app = app();
-    for path in ["verify-email", "recover", "invitation", "change-email"] {
+    for path in ["verify-email", "recover", "invitation", "change-email", "keep-email"] {
         let page = app.get(&format!("/account/{path}?token=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"), None).await;
         assert_eq!(page.status, 200);
         assert!(!page.text.contains("<script"), "{}", page.text);
@@ -387,4 +388,121 @@ async fn a_page_takes_a_stranger_at_their_word() {
     assert_eq!(submit(&app, "/account/verify-email", &format!("token={token}&registrant=unknown")).await.status, 200);
     assert_eq!(app.me(&attacker.access).await.status, 401);
     assert_eq!(letter(&app).await.kind, "recover");
+}
+
+/// The one of these letters that is of that kind and went there.
+fn sent(letters: Vec<Received>, kind: &str, to: &str) -> Received {
+    let mut found: Vec<_> = letters.into_iter().filter(|letter| letter.kind == kind && letter.to == to).collect();
+    assert_eq!(found.len(), 1, "{kind} to {to}");
+    found.remove(0)
+}
+
+async fn ask_for_change(app: &TestApp, access: &str, to: &str, password: &str) {
+    let body = json!({"email": to, "password": password});
+    assert_eq!(app.post_as(access, "/auth/email", body).await.status, StatusCode::ACCEPTED);
+}
+
+async fn keep(app: &TestApp, letter: &Received) -> Answer {
+    app.post("/auth/email/keep", json!({"token": letter.token})).await
+}
+
+#[tokio::test]
+async fn the_present_address_calls_off_a_change() {
+    let app = app();
+    let thief = app.register(ADA).await;
+    letters(&app).await;
+    ask_for_change(&app, &thief.access, "thief@example.com", PASSWORD).await;
+    let waiting = letters(&app).await;
+    let token = waiting.iter().find(|letter| letter.kind == "change_email").unwrap().token.clone();
+    let told = sent(waiting, "email_change_requested", ADA);
+    assert_eq!(told.code, "");
+    assert_eq!(keep(&app, &told).await.status, StatusCode::NO_CONTENT);
+    keep(&app, &told).await.is(TICKET_INVALID);
+    app.post("/auth/email/confirm", json!({"token": token})).await.is(TICKET_INVALID);
+    // Whoever asked knew the password.
+    assert_eq!(app.me(&thief.access).await.status, 401);
+    login(&app, ADA, PASSWORD).await.is(CREDENTIALS);
+    let recovery = letter(&app).await;
+    assert_eq!((recovery.kind, recovery.to.as_str()), ("recover", ADA));
+    let body = json!({"token": recovery.token, "password": NEW_PASSWORD});
+    assert_eq!(app.post("/auth/recovery/complete", body).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(login(&app, ADA, NEW_PASSWORD).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_old_address_takes_a_change_back_whatever_the_thief_did_meanwhile() {
+    const FIRST: &str = "thief@example.com";
+    const SECOND: &str = "thief@example.net";
+    let app = app();
+    let thief = app.register(ADA).await;
+    letters(&app).await;
+    ask_for_change(&app, &thief.access, FIRST, PASSWORD).await;
+    let change = change(&app).await;
+    assert_eq!(app.post("/auth/email/confirm", json!({"token": change.token})).await.status, 204);
+    let back = sent(letters(&app).await, "email_changed", ADA);
+
+    // Another password by recovery, a second factor, and a second change.
+    app.later(600);
+    app.post("/auth/recovery", json!({"email": FIRST})).await;
+    let recovery = sent(letters(&app).await, "recover", FIRST);
+    let body = json!({"token": recovery.token, "password": NEW_PASSWORD});
+    assert_eq!(app.post("/auth/recovery/complete", body).await.status, 204);
+    letters(&app).await;
+    let thief = login(&app, FIRST, NEW_PASSWORD).await.tokens(StatusCode::OK);
+    ask_for_change(&app, &thief.access, SECOND, NEW_PASSWORD).await;
+    let change = sent(letters(&app).await, "change_email", SECOND);
+    assert_eq!(app.post("/auth/email/confirm", json!({"token": change.token})).await.status, 204);
+    let for_the_thief = sent(letters(&app).await, "email_changed", FIRST);
+    let body = json!({"password": NEW_PASSWORD});
+    let enrolment = app.post_as(&thief.access, "/auth/totp", body).await.body;
+    let phone = Authenticator::new(enrolment["secret"].as_str().unwrap()).unwrap();
+    let body = json!({"enrolment": enrolment["enrolment"], "code": phone.code(app.clock.now())});
+    assert_eq!(app.post_as(&thief.access, "/auth/totp/confirm", body).await.status, StatusCode::OK);
+    letters(&app).await;
+
+    app.later(2 * 24 * 3600);
+    assert_eq!(keep(&app, &back).await.status, StatusCode::NO_CONTENT);
+    let recovery = sent(letters(&app).await, "recover", ADA);
+    let body = json!({"token": recovery.token, "password": PASSWORD});
+    assert_eq!(app.post("/auth/recovery/complete", body).await.status, 204);
+    assert_eq!(login(&app, ADA, PASSWORD).await.status, StatusCode::OK, "no second factor is asked for");
+    login(&app, SECOND, NEW_PASSWORD).await.is(CREDENTIALS);
+    keep(&app, &for_the_thief).await.is(TICKET_INVALID);
+}
+
+#[tokio::test]
+async fn after_three_days_a_change_stays_and_a_taken_address_is_not_taken_away() {
+    for (days, is_taken, outcome) in [(3, false, 403), (2, true, 409), (2, false, 204)] {
+        let app = app();
+        let ada = app.register(ADA).await;
+        letters(&app).await;
+        ask_for_change(&app, &ada.access, "ada@example.net", PASSWORD).await;
+        let change = change(&app).await;
+        assert_eq!(app.post("/auth/email/confirm", json!({"token": change.token})).await.status, 204);
+        let back = sent(letters(&app).await, "email_changed", ADA);
+        if is_taken {
+            app.register(ADA).await;
+        }
+        app.later(days * 24 * 3600);
+        assert_eq!(keep(&app, &back).await.status.as_u16(), outcome, "{days} {is_taken}");
+    }
+}
+
+#[tokio::test]
+async fn an_older_second_factor_stays_when_a_change_is_called_off() {
+    let app = TestApp::new();
+    let ada = app.guarded(ADA).await;
+    app.later(4 * 24 * 3600);
+    letters(&app).await;
+    let body = json!({"challenge": app.challenge(ADA).await, "code": ada.phone.code(app.clock.now())});
+    let access = app.post("/auth/login/second-factor", body).await.tokens(StatusCode::OK).access;
+    app.later(30);
+    let code = ada.phone.code(app.clock.now());
+    let body = json!({"email": "ada@example.net", "password": PASSWORD, "code": code});
+    assert_eq!(app.post_as(&access, "/auth/email", body).await.status, StatusCode::ACCEPTED);
+    let told = sent(letters(&app).await, "email_change_requested", ADA);
+    assert_eq!(keep(&app, &told).await.status, StatusCode::NO_CONTENT);
+    let body = json!({"token": letter(&app).await.token, "password": NEW_PASSWORD});
+    assert_eq!(app.post("/auth/recovery/complete", body).await.status, 204);
+    assert_eq!(login(&app, ADA, NEW_PASSWORD).await.body["code"], "AUTH_SECOND_FACTOR_REQUIRED");
 }

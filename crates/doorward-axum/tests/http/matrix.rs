@@ -24,6 +24,7 @@ GET /admin/users/{user_id}/sessions: 401 403 404
 DELETE /admin/users/{user_id}/sessions/{session_id}: 401 403 404
 POST /auth/email: 401 422 422
 POST /auth/email/confirm: 422 422 422
+POST /auth/email/keep: 422 422 422
 POST /auth/email/verification: 401 202 202
 POST /auth/email/verify: 422 422 422
 GET /auth/events: 401 200 200

@@ -97,7 +97,9 @@ fn an_account_from_its_first_letter_to_its_new_address() {
     assert_eq!(status, Some(0), "{log}");
     for letter in sink.mail() {
         if letter.data.contains("token=") {
-            assert!(!log.contains(&letter.token()) && !log.contains(&letter.code()), "a secret in the log");
+            let has_code = letter.part("text/plain").contains("this code");
+            let is_shown = log.contains(&letter.token()) || (has_code && log.contains(&letter.code()));
+            assert!(!is_shown, "a secret in the log");
         }
     }
 }
