@@ -61,8 +61,8 @@ pub use router::{RouterOptions, router, routes};
 pub use schemas::{
     AdminUserResponse, ChoosePasswordRequest, ConfirmEmailRequest, EmailChangeRequest, EmailRequest, EventPageResponse,
     EventResponse, KeepEmailRequest, LoginRequest, PasswordChangeRequest, ProfileUpdate, ProofRequest,
-    ReauthenticateRequest, RecoveryCodesResponse, RefreshRequest, RoleChange, SecondFactorRequest, SessionResponse,
-    SessionsResponse, Ticket, TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse, UserCreate,
-    UserInvite, UserPageResponse, UserResponse, VerifyEmailRequest,
+    ReauthenticateRequest, RecoverRequest, RecoveryCodesResponse, RefreshRequest, RoleChange, SecondFactorRequest,
+    SessionResponse, SessionsResponse, Ticket, TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse,
+    UserCreate, UserInvite, UserPageResponse, UserResponse, VerifyEmailRequest,
 };
 pub use validation::{FieldFault, Fields, FromFields};

@@ -117,7 +117,7 @@ impl FieldFault {
         Self::new("datetime_parsing", loc, msg)
     }
 
-    /// The text is no boolean.
+    /// The value is no boolean.
     pub fn bool_parsing(loc: Vec<&'static str>) -> Self {
         Self::new("bool_parsing", loc, "Input should be a valid boolean, unable to interpret input")
     }
@@ -191,6 +191,16 @@ impl Fields {
         let read = match self.member(name) {
             None | Some(Json::Null) => Ok(None),
             Some(value) => string_in(value, name, read).map(Some),
+        };
+        self.note(read)
+    }
+
+    /// Whether the field is `true`; a field that is missing or `null` is `false`.
+    pub fn flag(&mut self, name: &'static str) -> Option<bool> {
+        let read = match self.member(name) {
+            None | Some(Json::Null) => Ok(false),
+            Some(Json::Bool(value)) => Ok(*value),
+            Some(_) => Err(FieldFault::bool_parsing(vec!["body", name])),
         };
         self.note(read)
     }

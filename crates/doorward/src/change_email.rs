@@ -6,11 +6,10 @@
 //! Whether the new address belongs to an account already is not said when the change is asked for: the letter goes
 //! there in any case, and only who reads it can learn, at the end, that it is taken.
 
-use crate::account::{Account, Amendment};
+use crate::account::{Account, Amendment, Record};
 use crate::audit::{EventKind, NewEvent};
 use crate::auth::Auth;
 use crate::authenticate::Identity;
-use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::error::Fault;
 use crate::letter::LetterContent;
@@ -18,7 +17,7 @@ use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::reauthenticate::{Proof, ProofError, Proven};
 use crate::redemption::{RedeemError, TicketProof};
-use crate::ticket::{Purpose, Ticket, YOUNG, lasting, replace};
+use crate::ticket::{Purpose, Ticket, lasting, replace};
 
 impl Auth {
     /// Sends a link and a code to `email`, with which it becomes the address of the person's account, and tells the
@@ -85,7 +84,7 @@ impl Auth {
 
     /// Keeps the address that a letter about a change went to: a change that waits is called off, and one that was made
     /// is taken back. Whoever asked for it knew the password, so the account is left to who reads the mail of that
-    /// address: every session ends, a second factor younger than [`YOUNG`] is removed, and a letter has a link to choose
+    /// address: every session ends, a second factor younger than [`YOUNG`](crate::ticket::YOUNG) is removed, and a letter has a link to choose
     /// a password.
     ///
     /// # Errors
@@ -109,19 +108,13 @@ impl Auth {
             after.tickets.retain(|other| other.lasts() && other.expires_at < ticket.expires_at);
             after.user.email = kept;
             after.user.email_verified_at.get_or_insert(now);
-            let removes = is_young(account, now);
-            if removes {
-                after.second_factor = None;
-            }
+            let mut removal = Record::default();
+            self.remove_young_factor(&mut after, &mut removal, (origin, now))?;
             let change = if is_moved { "taken_back" } else { "called_off" };
             let event = NewEvent::new(EventKind::EmailKept, origin, now).with("change", change);
             let mut amendment = self.leave_to_mailbox(account, after, event)?;
-            if removes {
-                let told = self.letter_to(&amendment.account.user, LetterContent::SecondFactorDisabled, now)?;
-                let event = NewEvent::new(EventKind::SecondFactorDisabled, origin, now);
-                amendment.record.messages.push(told);
-                amendment.record.events.push(event);
-            }
+            amendment.record.events.extend(removal.events);
+            amendment.record.messages.extend(removal.messages);
             Ok((Some(amendment), ()))
         })
         .await
@@ -154,10 +147,4 @@ impl Auth {
         let lives = session.map_err(Fault::from)?.is_some_and(|session| session.ended.is_none());
         if lives { Ok(()) } else { Err(RedeemError::Invalid) }
     }
-}
-
-/// Whether the account has a second factor that may be somebody else's: it was added lately.
-fn is_young(account: &Account, now: Timestamp) -> bool {
-    let enabled_at = account.second_factor.as_ref().map(|factor| Timestamp::from_micros(factor.enabled_at));
-    enabled_at.is_some_and(|enabled_at| now.since(enabled_at) < YOUNG)
 }

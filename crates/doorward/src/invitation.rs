@@ -1,11 +1,10 @@
 //! Invitation: the first password of an account that an administrator made.
 
-use crate::audit::EventKind;
 use crate::auth::Auth;
 use crate::origin::Origin;
 use crate::password::NewPassword;
+use crate::recovery::Reason;
 use crate::redemption::{RedeemError, TicketProof};
-use crate::ticket::Purpose;
 
 impl Auth {
     /// Chooses the first password of an invited account, by the link of the invitation. The address is verified by
@@ -20,6 +19,6 @@ impl Auth {
         password: &NewPassword,
         origin: Origin<'_>,
     ) -> Result<(), RedeemError> {
-        self.choose_password(proof, (Purpose::Invitation, EventKind::InvitationAccepted), password, origin).await
+        self.choose_password(proof, Reason::Invitation, password, origin).await
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! Who completes it has proven the address and nothing else. Every session ends, everything that was begun before is
 //! void (a change of address above all: a former intruder may have left one), and whoever registered the address
-//! without proving it has neither session nor password left. A second factor stays, whoever set it up.
+//! without proving it has neither session nor password left. A second factor stays, unless it is young and its removal is
+//! asked for: then it may be an intruder's.
 
 use std::net::IpAddr;
 
@@ -36,6 +37,33 @@ struct Wish {
     address: Option<IpAddr>,
     user_agent: Option<String>,
     request_id: Option<String>,
+}
+
+/// What a recovery does with a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FactorAtRecovery {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It goes if it was added within the last three days ([`YOUNG`](crate::ticket::YOUNG)), when it may be that of whoever the owner
+    /// recovers from; an older one stays. The owner got a letter when it was added, and gets another now.
+    RemoveYoung,
+}
+
+/// Why a password is chosen by a link or code.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reason {
+    Invitation,
+    Recovery(FactorAtRecovery),
+}
+
+impl Reason {
+    fn purpose_and_event(self) -> (Purpose, EventKind) {
+        match self {
+            Self::Invitation => (Purpose::Invitation, EventKind::InvitationAccepted),
+            Self::Recovery(_) => (Purpose::Recover, EventKind::Recovered),
+        }
+    }
 }
 
 impl Auth {
@@ -123,7 +151,7 @@ impl Auth {
     }
 
     /// Gives the account a new password, by the link or code of a recovery letter. All sessions end, the address is
-    /// verified, older links and codes are void. Logs nobody in and leaves a second factor as it is.
+    /// verified, older links and codes are void. Logs nobody in.
     ///
     /// # Errors
     ///
@@ -132,21 +160,22 @@ impl Auth {
         &self,
         proof: &TicketProof,
         password: &NewPassword,
+        factor: FactorAtRecovery,
         origin: Origin<'_>,
     ) -> Result<(), RedeemError> {
-        self.choose_password(proof, (Purpose::Recover, EventKind::Recovered), password, origin).await
+        self.choose_password(proof, Reason::Recovery(factor), password, origin).await
     }
 
-    /// A new password for the holder of a ticket of that purpose, told of by that event.
+    /// A new password for the holder of a ticket.
     pub(crate) async fn choose_password(
         &self,
         proof: &TicketProof,
-        what: (Purpose, EventKind),
+        reason: Reason,
         password: &NewPassword,
         origin: Origin<'_>,
     ) -> Result<(), RedeemError> {
         let admission = self.admit_proof(proof, origin).await?;
-        let outcome = self.replace_password(proof, what, password, origin).await;
+        let outcome = self.replace_password(proof, reason, password, origin).await;
         self.settle_proof(admission, &outcome).await;
         outcome
     }
@@ -154,11 +183,12 @@ impl Auth {
     async fn replace_password(
         &self,
         proof: &TicketProof,
-        (purpose, kind): (Purpose, EventKind),
+        reason: Reason,
         password: &NewPassword,
         origin: Origin<'_>,
     ) -> Result<(), RedeemError> {
         // Looks before it hashes: what is not good must not cost a hash.
+        let (purpose, kind) = reason.purpose_and_event();
         let email = self.proven_account(proof, purpose, origin).await?.user.email;
         let password_hash = self.hash_new_password(password, &email, origin).await?;
         self.redeem(proof, purpose, origin, |account, now| {
@@ -170,6 +200,9 @@ impl Auth {
             let mut record = self.record([NewEvent::new(kind, origin, now)])?;
             if kind == EventKind::Recovered {
                 record.messages.push(self.letter_to(&account.user, LetterContent::PasswordChanged, now)?);
+            }
+            if matches!(reason, Reason::Recovery(FactorAtRecovery::RemoveYoung)) {
+                self.remove_young_factor(&mut after, &mut record, (origin, now))?;
             }
             let sessions = SessionChange::EndAllBut(None, EndReason::Recovered);
             Ok((Some(Amendment::new(account, after, now).with_sessions(sessions).with_record(record)), ()))

@@ -6,6 +6,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use doorward::password::{NewPassword, PASSWORD_MAX_BYTES, Password, PasswordRefused};
+use doorward::recovery::FactorAtRecovery;
 use doorward::{Auth, EmailAddress, RedeemError, Registrant, TicketProof};
 
 use super::form::Form;
@@ -69,13 +70,18 @@ fn hidden(token: &str) -> String {
     format!("<input type=\"hidden\" name=\"token\" value=\"{}\">\n", Escaped(token))
 }
 
-/// A form that asks for a password: `name` says which one a password manager is to fill in or make.
+/// The field for a password; `autocomplete` says which one a password manager is to fill in or make.
+fn password_input(autocomplete: &str) -> String {
+    format!("<input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"{autocomplete}\" required>\n")
+}
+
+/// A form that asks for a password and nothing else.
 fn password_form(token: &str, label: &str, autocomplete: &str, button: &str) -> String {
     format!(
         "<form method=\"post\">\n{}<label for=\"password\">{label}</label>\n\
-         <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"{autocomplete}\" required>\n\
-         <button>{button}</button>\n</form>\n",
-        hidden(token)
+         {}<button>{button}</button>\n</form>\n",
+        hidden(token),
+        password_input(autocomplete)
     )
 }
 
@@ -111,8 +117,16 @@ pub(super) async fn verify(State(auth): State<Arc<Auth>>, from: RequestOrigin, f
 }
 
 fn recover_form(token: &str) -> String {
-    let form = password_form(token, "New password", "new-password", RECOVER);
-    format!("<p>All devices will be logged out.</p>\n{form}")
+    format!(
+        "<p>All devices will be logged out.</p>\n<form method=\"post\">\n{}\
+         <label for=\"password\">New password</label>\n{}\
+         <label class=\"choice\"><input type=\"checkbox\" name=\"second_factor\" value=\"remove\"> \
+         Remove an authenticator that was added in the last three days</label>\n\
+         <p class=\"soft\">Only if it is not yours. An older one stays, and is still asked for.</p>\n\
+         <button>{RECOVER}</button>\n</form>\n",
+        hidden(token),
+        password_input("new-password")
+    )
 }
 
 /// Without a token: where to ask for a link.
@@ -143,7 +157,11 @@ pub(super) async fn recover(State(auth): State<Arc<Auth>>, from: RequestOrigin, 
             return visit.page(StatusCode::UNPROCESSABLE_ENTITY, fault(&reason) + &recover_form(token));
         }
     };
-    let outcome = auth.recover(&TicketProof::link(token), &password, from.origin()).await;
+    let factor = match form.field("second_factor") {
+        "remove" => FactorAtRecovery::RemoveYoung,
+        _ => FactorAtRecovery::Keep,
+    };
+    let outcome = auth.recover(&TicketProof::link(token), &password, factor, from.origin()).await;
     let done = "You have a new password. All devices were logged out: log in with it.";
     visit.outcome(outcome, done, || recover_form(token))
 }

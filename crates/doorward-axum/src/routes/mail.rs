@@ -13,7 +13,8 @@ use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::request_origin::RequestOrigin;
 use crate::schemas::{
-    ChoosePasswordRequest, ConfirmEmailRequest, EmailChangeRequest, EmailRequest, KeepEmailRequest, VerifyEmailRequest,
+    ChoosePasswordRequest, ConfirmEmailRequest, EmailChangeRequest, EmailRequest, KeepEmailRequest, RecoverRequest,
+    VerifyEmailRequest,
 };
 
 /// `{}`: a letter may be on its way, and nothing is said about whether.
@@ -62,9 +63,9 @@ pub(crate) async fn request_recovery(
 pub(crate) async fn recover(
     State(auth): State<Arc<Auth>>,
     from: RequestOrigin,
-    JsonBody(request): JsonBody<ChoosePasswordRequest>,
+    JsonBody(RecoverRequest { choice, factor }): JsonBody<RecoverRequest>,
 ) -> Result<StatusCode, ApiError> {
-    auth.recover(&request.ticket.proof(None)?, &request.password, from.origin()).await?;
+    auth.recover(&choice.ticket.proof(None)?, &choice.password, factor, from.origin()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -25,7 +25,8 @@ pub use second_factor::{
 };
 pub use sessions::{SessionResponse, SessionsResponse};
 pub use tickets::{
-    ChoosePasswordRequest, ConfirmEmailRequest, EmailRequest, KeepEmailRequest, Ticket, VerifyEmailRequest,
+    ChoosePasswordRequest, ConfirmEmailRequest, EmailRequest, KeepEmailRequest, RecoverRequest, Ticket,
+    VerifyEmailRequest,
 };
 pub use users::{AdminUserResponse, UserPageResponse, UserResponse};
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use doorward::email::EmailAddress;
 use doorward::password::{NewPassword, Password};
+use doorward::recovery::FactorAtRecovery;
 use doorward::{TicketProof, UserId};
 use zeroize::Zeroizing;
 
@@ -124,6 +125,24 @@ pub struct ChoosePasswordRequest {
     pub ticket: Ticket,
     /// A password that the policy allows.
     pub password: NewPassword,
+}
+
+/// Who recovers an account: a password chosen by a link or code, and what is to become of a second factor.
+#[derive(Debug)]
+pub struct RecoverRequest {
+    /// The link or code, and the password.
+    pub choice: ChoosePasswordRequest,
+    /// Whether a young second factor goes.
+    pub factor: FactorAtRecovery,
+}
+
+impl FromFields for RecoverRequest {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let choice = ChoosePasswordRequest::from_fields(fields);
+        let removes = fields.flag("remove_new_second_factor")?;
+        let factor = if removes { FactorAtRecovery::RemoveYoung } else { FactorAtRecovery::Keep };
+        Some(Self { choice: choice?, factor })
+    }
 }
 
 impl FromFields for ChoosePasswordRequest {

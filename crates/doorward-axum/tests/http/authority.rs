@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 
-use axum::http::Method;
-use doorward::Clock;
+use axum::http::{Method, StatusCode};
 use doorward::outbox::MessageKind;
+use doorward::ticket::YOUNG;
+use doorward::{Clock, EmailAddress, Store, UserId};
 use serde_json::{Value, json};
 
 use crate::app::{PASSWORD, TestApp, Tokens};
@@ -33,26 +34,39 @@ enum Fact {
     Change,
 }
 
+/// The account's second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Factor {
+    Without,
+    /// Added in the last three days.
+    Young,
+    Lasting,
+}
+
+use Factor::{Lasting, Without, Young};
+
+const FACTORS: [Factor; 3] = [Without, Young, Lasting];
+
 use Fact::{Bearer, Change, Code, Enrolment, Mailbox, Password, Refresh};
 
 /// One thing that can be asked for.
 struct Route {
     name: &'static str,
-    /// Whether there must be a second factor, or none; `None`: either.
-    with_factor: Option<bool>,
+    /// With which second factors it can be done.
+    with: &'static [Factor],
     /// What it takes, the code only where there is a second factor.
     needs: &'static [Fact],
     gives: &'static [Fact],
-    /// Whether there is a second factor afterwards, where it changes that.
-    leaves_factor: Option<bool>,
+    /// The second factor afterwards, where it changes that.
+    leaves: Option<Factor>,
 }
 
 const fn route(name: &'static str, needs: &'static [Fact], gives: &'static [Fact]) -> Route {
-    Route { name, with_factor: None, needs, gives, leaves_factor: None }
+    Route { name, with: &FACTORS, needs, gives, leaves: None }
 }
 
 /// Whoever has the password and the code has the account: what else they get is listed to be complete.
-const ROUTES: [Route; 11] = [
+const ROUTES: [Route; 15] = [
     route("POST /auth/login", &[Password, Code], &[Bearer, Refresh]),
     route("POST /auth/refresh", &[Refresh], &[Bearer, Refresh]),
     route("POST /auth/reauthenticate", &[Bearer, Password, Code], &[]),
@@ -61,50 +75,58 @@ const ROUTES: [Route; 11] = [
     route("POST /auth/email/confirm", &[Change], &[Mailbox]),
     route("POST /auth/recovery/complete", &[Mailbox], &[Password]),
     route("DELETE /auth/me", &[Bearer, Password, Code], &[]),
-    Route { with_factor: Some(false), ..route("POST /auth/totp", &[Bearer, Password], &[Enrolment]) },
+    route("POST /auth/email/keep", &[Mailbox], &[Mailbox]),
+    Route { with: &[Young], leaves: Some(Without), ..route("POST /auth/email/keep", &[Mailbox], &[Mailbox]) },
+    Route { with: &[Young], leaves: Some(Without), ..route(REMOVING, &[Mailbox], &[Password]) },
+    Route { with: &[Without], ..route("POST /auth/totp", &[Bearer, Password], &[Enrolment]) },
+    Route { with: &[Without], leaves: Some(Young), ..route("POST /auth/totp/confirm", &[Bearer, Enrolment], &[Code]) },
     Route {
-        with_factor: Some(false),
-        leaves_factor: Some(true),
-        ..route("POST /auth/totp/confirm", &[Bearer, Enrolment], &[Code])
+        with: &[Young, Lasting],
+        leaves: Some(Without),
+        ..route("DELETE /auth/totp", &[Bearer, Password, Code], &[])
     },
-    Route { with_factor: Some(true), ..route("POST /auth/recovery-codes", &[Bearer, Password, Code], &[Code]) },
+    Route { with: &[Young, Lasting], ..route("POST /auth/recovery-codes", &[Bearer, Password, Code], &[Code]) },
 ];
 
-/// Kept apart: what it leaves is an account without a second factor.
-const DISABLE: Route = Route {
-    with_factor: Some(true),
-    leaves_factor: Some(false),
-    ..route("DELETE /auth/totp", &[Bearer, Password, Code], &[])
-};
-
-fn routes() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().chain([&DISABLE])
-}
+/// A recovery that asks for the removal of a new second factor.
+const REMOVING: &str = "POST /auth/recovery/complete with remove_new_second_factor";
 
 impl Route {
-    fn needs(&self, has_factor: bool) -> Vec<Fact> {
-        self.needs.iter().copied().filter(|fact| *fact != Code || has_factor).collect()
+    fn needs(&self, factor: Factor) -> Vec<Fact> {
+        self.needs.iter().copied().filter(|fact| *fact != Code || factor != Without).collect()
+    }
+
+    fn works_with(&self, factor: Factor) -> bool {
+        self.with.contains(&factor)
     }
 }
 
 /// Somebody whose account is asked for, and everything that could be stolen of them.
 struct Owner {
     app: TestApp,
+    id: UserId,
     tokens: Tokens,
     guarded: Option<Guarded>,
     links: BTreeMap<&'static str, String>,
 }
 
 impl Owner {
-    async fn new(has_factor: bool) -> Self {
+    async fn new(factor: Factor) -> Self {
         let app = TestApp::new();
-        let (tokens, guarded) = if has_factor {
+        let (mut tokens, guarded) = if factor != Without {
             let guarded = app.guarded("ada@example.com").await;
             (guarded.tokens.clone(), Some(guarded))
         } else {
             (app.register("ada@example.com").await, None)
         };
-        let mut owner = Self { app, tokens, guarded, links: BTreeMap::new() };
+        if factor == Lasting {
+            app.later(YOUNG.as_secs());
+            let body = json!({"refresh_token": tokens.refresh});
+            tokens = app.post("/auth/refresh", body).await.tokens(StatusCode::OK);
+        }
+        let email = EmailAddress::parse("ada@example.com").unwrap();
+        let id = app.auth.find_user_by_email(&email).await.unwrap().unwrap().id;
+        let mut owner = Self { app, id, tokens, guarded, links: BTreeMap::new() };
         let mut change = owner.proof(&[Password, Code]);
         change["email"] = json!("mallory@example.com");
         owner.app.post_as(&owner.tokens.access, "/auth/email", change).await;
@@ -151,7 +173,7 @@ impl Owner {
 
     /// Whether the router does it for somebody with these facts and nothing else.
     async fn does(&self, route: &Route, facts: &[Fact]) -> bool {
-        let (method, path) = route.name.split_once(' ').unwrap();
+        let [method, path, ..] = route.name.split(' ').collect::<Vec<_>>()[..] else { panic!() };
         let mut body = self.proof(facts);
         match path {
             "/auth/login" => return self.logs_in(facts).await,
@@ -172,13 +194,27 @@ impl Owner {
             "/auth/recovery/complete" => {
                 let token = Self::stolen(facts, Mailbox, &self.links["recover"]);
                 body = json!({"token": token, "password": "another horse, no battery"});
+                if route.name == REMOVING {
+                    body["remove_new_second_factor"] = json!(true);
+                }
+            }
+            "/auth/email/keep" => {
+                body = json!({"token": Self::stolen(facts, Mailbox, &self.links["keep_email"])});
             }
             "/auth/totp/confirm" => body = self.confirmation(facts).await,
             _ => {}
         }
         let token = facts.contains(&Bearer).then_some(self.tokens.access.as_str());
         let method: Method = method.parse().unwrap();
-        self.app.bearer_json(method, path, token, body).await.status.is_success()
+        let is_done = self.app.bearer_json(method, path, token, body).await.status.is_success();
+        if is_done && let Some(left) = route.leaves {
+            assert_eq!(left != Without, self.has_factor().await, "{}", route.name);
+        }
+        is_done
+    }
+
+    async fn has_factor(&self) -> bool {
+        self.app.store.find_account(self.id).await.unwrap().unwrap().second_factor.is_some()
     }
 
     async fn logs_in(&self, facts: &[Fact]) -> bool {
@@ -204,25 +240,35 @@ impl Owner {
 /// some.
 #[tokio::test]
 async fn every_route_asks_for_exactly_what_the_table_says() {
-    for has_factor in [false, true] {
-        for route in routes().filter(|route| route.with_factor.is_none_or(|wanted| wanted == has_factor)) {
-            let needs = route.needs(has_factor);
-            let owner = Owner::new(has_factor).await;
-            assert!(owner.does(route, &needs).await, "{} with {needs:?}, factor: {has_factor}", route.name);
+    for factor in FACTORS {
+        for route in ROUTES.iter().filter(|route| route.works_with(factor)) {
+            let needs = route.needs(factor);
+            let owner = Owner::new(factor).await;
+            assert!(owner.does(route, &needs).await, "{} with {needs:?}, factor: {factor:?}", route.name);
             for missing in &needs {
-                let owner = Owner::new(has_factor).await;
+                let owner = Owner::new(factor).await;
                 let fewer: Vec<_> = needs.iter().copied().filter(|fact| fact != missing).collect();
-                assert!(!owner.does(route, &fewer).await, "{} without {missing:?}, factor: {has_factor}", route.name);
+                assert!(!owner.does(route, &fewer).await, "{} without {missing:?}, factor: {factor:?}", route.name);
             }
         }
     }
 }
 
-type State = (BTreeSet<Fact>, bool);
+/// What the table says of no route: that it takes a lasting second factor away for less than a code of it.
+#[tokio::test]
+async fn no_route_takes_a_lasting_factor_away_without_its_code() {
+    for route in ROUTES.iter().filter(|route| route.works_with(Young)) {
+        let owner = Owner::new(Lasting).await;
+        owner.does(&Route { leaves: None, ..*route }, &[Bearer, Refresh, Password, Mailbox, Change]).await;
+        assert!(owner.has_factor().await, "{}", route.name);
+    }
+}
+
+type State = (BTreeSet<Fact>, Factor);
 
 /// Whoever is in that state can open sessions of the account as they like.
-fn has_the_account((facts, has_factor): &State) -> bool {
-    facts.contains(&Password) && (facts.contains(&Code) || !has_factor)
+fn has_the_account((facts, factor): &State) -> bool {
+    facts.contains(&Password) && (facts.contains(&Code) || *factor == Without)
 }
 
 /// The shortest way to the account, as the routes on it.
@@ -233,11 +279,11 @@ fn way_to_the_account(start: State) -> Option<Vec<&'static str>> {
         if has_the_account(&state) {
             return Some(way);
         }
-        let (facts, has_factor) = &state;
-        for route in routes().filter(|route| route.with_factor.is_none_or(|wanted| wanted == *has_factor)) {
-            if route.needs(*has_factor).iter().all(|fact| facts.contains(fact)) {
+        let (facts, factor) = &state;
+        for route in ROUTES.iter().filter(|route| route.works_with(*factor)) {
+            if route.needs(*factor).iter().all(|fact| facts.contains(fact)) {
                 let more = facts.iter().copied().chain(route.gives.iter().copied()).collect();
-                let next = (more, route.leaves_factor.unwrap_or(*has_factor));
+                let next = (more, route.leaves.unwrap_or(*factor));
                 if seen.insert(next.clone()) {
                     waiting.push_back((next, way.iter().copied().chain([route.name]).collect()));
                 }
@@ -247,28 +293,36 @@ fn way_to_the_account(start: State) -> Option<Vec<&'static str>> {
     None
 }
 
-/// What may be stolen alone, and the sentence that allows the way from it where there is one: without a second factor,
-/// and with one.
-const STARTS: [(&str, &[Fact], [&str; 2]); 5] = [
-    ("an access token", &[Bearer], ["", ""]),
-    ("an access token and the refresh token of its session", &[Bearer, Refresh], ["", ""]),
+/// What may be stolen alone, and the sentence that allows the way from it where there is one, for each of
+/// [`FACTORS`].
+const STARTS: [(&str, &[Fact], [&str; 3]); 5] = [
+    ("an access token", &[Bearer], [""; 3]),
+    ("an access token and the refresh token of its session", &[Bearer, Refresh], [""; 3]),
     (
         "the mail of the account's address",
         &[Mailbox],
-        ["Who reads the mail recovers the account: that is what recovery by mail is.", ""],
+        [
+            "Who reads the mail recovers the account: that is what recovery by mail is.",
+            "A second factor that was added lately may be an intruder's, whom its owner must be able to recover from.",
+            "",
+        ],
     ),
-    ("the password", &[Password], ["Where there is no second factor the password is the account.", ""]),
-    ("a code of the second factor", &[Code], ["", ""]),
+    ("the password", &[Password], ["Where there is no second factor the password is the account.", "", ""]),
+    ("a code of the second factor", &[Code], [""; 3]),
 ];
 
 /// The rows of the report, as the search finds them.
 fn report() -> String {
     let mut rows = String::new();
     for (name, facts, sentences) in STARTS {
-        for (has_factor, sentence) in [false, true].into_iter().zip(sentences) {
-            let way = way_to_the_account((facts.iter().copied().collect(), has_factor));
-            assert_eq!(way.is_some(), !sentence.is_empty(), "{name}, second factor: {has_factor}: {way:?}");
-            let factor = if has_factor { "yes" } else { "no" };
+        for (factor, sentence) in FACTORS.into_iter().zip(sentences) {
+            let way = way_to_the_account((facts.iter().copied().collect(), factor));
+            assert_eq!(way.is_some(), !sentence.is_empty(), "{name}, second factor: {factor:?}: {way:?}");
+            let factor = match factor {
+                Without => "no",
+                Young => "new",
+                Lasting => "yes",
+            };
             let way =
                 way.map_or("none".to_owned(), |way| if way.is_empty() { "at once".to_owned() } else { way.join(", ") });
             let _ = writeln!(rows, "| {name} | {factor} | {way} | {sentence} |");

@@ -366,6 +366,35 @@ async fn a_password_is_recovered_on_the_pages_alone() {
     assert_eq!(login(&app, ADA, NEW_PASSWORD).await.status, 200);
 }
 
+/// An intruder's, which would keep the owner out after a recovery.
+#[tokio::test]
+async fn a_young_authenticator_goes_with_a_recovery_where_that_is_asked_for() {
+    let as_json = |removes: Value, token: &str| json!({"token": token, "password": NEW_PASSWORD, "remove_new_second_factor": removes});
+    for (removes, is_out) in [(json!(true), true), (json!(false), false), (Value::Null, false)] {
+        let app = TestApp::limited(&RouterOptions::default());
+        app.guarded(ADA).await;
+        letters(&app).await;
+        app.post("/auth/recovery", json!({"email": ADA})).await;
+        let token = letter(&app).await.token;
+        let nonsense = app.post("/auth/recovery/complete", as_json(json!("yes"), &token)).await;
+        assert_eq!(nonsense.body["detail"][0]["type"], "bool_parsing", "{}", nonsense.text);
+        let done = app.post("/auth/recovery/complete", as_json(removes, &token)).await;
+        assert_eq!(done.status, StatusCode::NO_CONTENT);
+        let expected = if is_out { 200 } else { 403 };
+        assert_eq!(login(&app, ADA, NEW_PASSWORD).await.status, expected);
+    }
+    for (field, status) in [("&second_factor=remove", 200), ("", 403)] {
+        let app = TestApp::limited(&RouterOptions::default());
+        app.guarded(ADA).await;
+        letters(&app).await;
+        app.post("/auth/recovery", json!({"email": ADA})).await;
+        let token = letter(&app).await.token;
+        let form = format!("token={token}&password={}{field}", NEW_PASSWORD.replace(' ', "%20"));
+        assert_eq!(submit(&app, "/account/recover", &form).await.status, 200);
+        assert_eq!(login(&app, ADA, NEW_PASSWORD).await.status, status);
+    }
+}
+
 #[tokio::test]
 async fn an_address_is_changed_on_its_page() {
     let app = app();

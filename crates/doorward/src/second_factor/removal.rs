@@ -1,12 +1,15 @@
-//! What an operator does for who has lost the authenticator and the recovery codes.
+//! A second factor that goes without its owner's code: by an operator, or because it is young and perhaps an intruder's.
 
-use crate::account::{Account, Amendment, SessionChange};
+use crate::account::{Account, Amendment, Record, SessionChange};
 use crate::admin::AdminError;
 use crate::audit::{EventKind, NewEvent};
 use crate::auth::Auth;
+use crate::clock::Timestamp;
+use crate::error::Fault;
 use crate::letter::LetterContent;
 use crate::origin::Origin;
 use crate::session::EndReason;
+use crate::ticket::YOUNG;
 use crate::user::UserId;
 
 impl Auth {
@@ -31,5 +34,22 @@ impl Auth {
             Ok((Some(amendment), ()))
         })
         .await
+    }
+
+    /// Takes a second factor younger than [`YOUNG`] from the account as it is to be, with the event and the letter. An
+    /// older one stays.
+    pub(crate) fn remove_young_factor(
+        &self,
+        after: &mut Account,
+        record: &mut Record,
+        (origin, now): (Origin<'_>, Timestamp),
+    ) -> Result<(), Fault> {
+        let enabled_at = after.second_factor.as_ref().map(|factor| Timestamp::from_micros(factor.enabled_at));
+        if enabled_at.is_some_and(|enabled_at| now.since(enabled_at) < YOUNG) {
+            after.second_factor = None;
+            record.events.extend(self.record([NewEvent::new(EventKind::SecondFactorDisabled, origin, now)])?.events);
+            record.messages.push(self.letter_to(&after.user, LetterContent::SecondFactorDisabled, now)?);
+        }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use doorward::audit::{EventKind, EventQuery};
 use doorward::outbox::MessageKind;
+use doorward::recovery::FactorAtRecovery;
 use doorward::ticket::TicketSecret;
 use doorward::{RedeemError, TicketProof, UserId};
 
@@ -40,7 +41,7 @@ impl World {
     fn recover(&self, proof: &TicketProof, from: u32) -> Tried {
         let password = Password::new(PASSWORD.to_owned()).unwrap();
         let password = NewPassword::new(password, PasswordPolicy::default()).unwrap();
-        match block_on(self.auth.recover(proof, &password, origin(from))) {
+        match block_on(self.auth.recover(proof, &password, FactorAtRecovery::Keep, origin(from))) {
             Ok(()) => Tried::Checked { is_right: true },
             Err(RedeemError::Invalid) => Tried::Checked { is_right: false },
             Err(RedeemError::Fault(Fault::Limited(RateLimited { retry_after }))) => Tried::Refused(retry_after),

@@ -1,11 +1,15 @@
 //! H3 and H52: the same for every address; a new password for whoever reads the mail, and for nobody else.
 
+use std::time::Duration;
+
 use doorward::audit::EventKind;
 use doorward::login::LoginError;
 use doorward::outbox::MessageKind;
+use doorward::recovery::FactorAtRecovery;
 use doorward::second_factor::SecondFactor;
 use doorward::testing::block_on;
-use doorward::{Fault, Origin};
+use doorward::ticket::YOUNG;
+use doorward::{Clock, Fault, Origin};
 
 use crate::world::{ADA, NEW_PASSWORD, PASSWORD, World, address, is_refused};
 
@@ -134,23 +138,58 @@ fn of_two_at_once_one_wins() {
     assert_eq!((won, world.events(EventKind::Recovered).len()), (1, 1));
 }
 
-/// H52.
-#[test]
-fn a_second_factor_outlives_a_recovery() {
-    let world = World::new();
-    world.register(ADA).unwrap();
-    world.letters();
+/// An authenticator that was added so long before now.
+fn added(world: &World, before: Duration) -> SecondFactor {
+    let enabled_at = world.clock.now().minus(before).micros();
     let factor = SecondFactor {
         sealed_secret: vec![1],
         last_step: 0,
         recovery_codes: vec![[2; 32]],
-        enabled_at: 0,
-        recovery_codes_made_at: 0,
+        enabled_at,
+        recovery_codes_made_at: enabled_at,
     };
     world.amend(ADA, |account| account.second_factor = Some(factor.clone()));
+    factor
+}
+
+/// H52: also when its removal is asked for, unless it is younger than three days.
+#[test]
+fn a_second_factor_outlives_a_recovery() {
+    for (age, asked) in [
+        (Duration::from_secs(60), FactorAtRecovery::Keep),
+        (YOUNG, FactorAtRecovery::Keep),
+        (YOUNG, FactorAtRecovery::RemoveYoung),
+    ] {
+        let world = World::new();
+        world.register(ADA).unwrap();
+        world.letters();
+        let factor = added(&world, age);
+        world.request_recovery(ADA);
+        world.recover_with(&world.letter().link(), asked).unwrap();
+        assert_eq!(world.account(ADA).second_factor, Some(factor), "{age:?} {asked:?}");
+        assert_eq!(world.letter().kind, "password_changed");
+        assert!(world.events(EventKind::SecondFactorDisabled).is_empty());
+    }
+}
+
+/// What an intruder has added keeps nobody out.
+#[test]
+fn a_young_second_factor_goes_with_a_recovery_that_asks_for_it() {
+    let world = World::new();
+    world.register(ADA).unwrap();
+    world.letters();
+    added(&world, YOUNG - Duration::from_secs(1));
+    let before = world.account(ADA).version;
     world.request_recovery(ADA);
-    world.recover(&world.letter().link()).unwrap();
-    assert_eq!(world.account(ADA).second_factor, Some(factor));
+    let letter = world.letter();
+    world.recover_with(&letter.link(), FactorAtRecovery::RemoveYoung).unwrap();
+    let account = world.account(ADA);
+    assert!(account.second_factor.is_none() && account.version != before);
+    let mut told: Vec<_> = world.letters().into_iter().map(|letter| letter.kind).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["password_changed", "second_factor_disabled"]);
+    assert_eq!(world.events(EventKind::SecondFactorDisabled).len(), 1);
+    world.login(ADA, NEW_PASSWORD).unwrap();
 }
 
 /// H53.

@@ -10,6 +10,7 @@ use doorward::letter::{Letter, LetterContent};
 use doorward::login::LoginError;
 use doorward::outbox::{Message, MessageKind};
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
+use doorward::recovery::FactorAtRecovery;
 use doorward::register::RegisterError;
 use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::ticket::TicketSecret;
@@ -83,7 +84,11 @@ impl World {
     }
 
     pub(crate) fn recover(&self, proof: &TicketProof) -> Done {
-        block_on(self.auth.recover(proof, &new(NEW_PASSWORD), Origin::unknown()))
+        self.recover_with(proof, FactorAtRecovery::Keep)
+    }
+
+    pub(crate) fn recover_with(&self, proof: &TicketProof, factor: FactorAtRecovery) -> Done {
+        block_on(self.auth.recover(proof, &new(NEW_PASSWORD), factor, Origin::unknown()))
     }
 
     pub(crate) fn account(&self, email: &str) -> Account {
