@@ -75,7 +75,7 @@ impl LimitStore for PostgresStore {
 }
 
 async fn take(connection: Connection, attempt: &ChargedAttempt, now: Timestamp) -> Result<Admittance, Fault> {
-    let familiar = attempt.familiar.as_ref().map(|key| &key.as_bytes()[..]);
+    let familiar = attempt.familiar.as_ref().map(|familiar| &familiar.pair.as_bytes()[..]);
     let keys: Vec<_> = attempt.charges.iter().map(|charge| &charge.key.as_bytes()[..]).collect();
     let applies: Vec<i16> = attempt.charges.iter().map(|charge| number(charge.applies)).collect();
     let rules = Columns::of(attempt.charges.iter().map(|charge| &charge.rule));
@@ -96,7 +96,7 @@ async fn take(connection: Connection, attempt: &ChargedAttempt, now: Timestamp) 
 async fn settle(connection: Connection, settlement: &Settlement, now: Timestamp) -> Result<(), Fault> {
     let keys: Vec<_> = settlement.give_back.iter().map(|(key, _)| &key.as_bytes()[..]).collect();
     let Columns { bursts, periods, firsts, .. } = Columns::of(settlement.give_back.iter().map(|(_, rule)| rule));
-    let familiar = settlement.familiar.as_ref().map(|(key, _)| &key.as_bytes()[..]);
+    let familiar = settlement.familiar.as_ref().map(|(familiar, _)| &familiar.pair.as_bytes()[..]);
     let until = settlement.familiar.map(|(_, until)| until.micros());
     let values: [Value<'_>; 7] = [&now.micros(), &keys, &bursts, &periods, &firsts, &familiar, &until];
     connection.execute(&SETTLE, &values).await?;

@@ -12,7 +12,7 @@ use crate::device;
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::origin::Origin;
-use crate::password::{ClientKey, ClientOfPool, HashingPool};
+use crate::password::{ClientOfPool, HashingPool};
 use crate::revocation::Revocations;
 use crate::role::Role;
 use crate::session::{NewSession, RefreshRules, SessionId};
@@ -166,7 +166,7 @@ impl Auth {
 
     /// The hashing threads, for whoever asks from there.
     pub(crate) fn pool_for(&self, origin: Origin<'_>) -> ClientOfPool<'_> {
-        self.pool.for_client(origin.address.map(ClientKey::from))
+        self.pool.for_client(origin.address)
     }
 
     /// A new session and its first refresh token.

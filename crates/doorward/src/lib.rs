@@ -60,6 +60,7 @@ pub mod letter;
 pub mod limits;
 pub mod login;
 pub mod logout;
+pub mod network;
 pub mod origin;
 pub mod outbox;
 pub mod password;

@@ -1,13 +1,14 @@
 //! A budget of places, and how much of it one network may hold.
 //!
 //! Without a bound for each, one host takes all places and everybody else is refused. A network is an IPv4 address or
-//! the /64 of an IPv6 address, as a household or a server has one. Connections of a trusted proxy are its clients', and
+//! a /64, a /56 or a /48 of IPv6 ([`doorward::network`]): 65,536 networks of one customer have no more than one. Connections of a trusted proxy are its clients', and
 //! those from this very machine are an unnamed proxy's or an operator's: they share the whole.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use doorward::network::Network;
 use doorward_axum::TrustedProxies;
 
 /// The part of the places that one network may hold: a half, a quarter.
@@ -45,26 +46,7 @@ struct Held {
 #[derive(Debug)]
 pub(super) struct Place {
     shares: Arc<Shares>,
-    network: Option<Network>,
-}
-
-/// Whom a share belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Network {
-    V4([u8; 4]),
-    V6([u8; 8]),
-}
-
-impl Network {
-    fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
-            }
-        }
-    }
+    networks: Vec<Network>,
 }
 
 impl Shares {
@@ -84,27 +66,26 @@ impl Shares {
 
     /// A place for the peer of that address.
     pub(super) fn take(self: &Arc<Self>, peer: IpAddr) -> Result<Place, NoPlace> {
-        let network = self.network_of(peer);
+        let networks = self.networks_of(peer);
         let mut held = self.lock();
         if held.places >= self.whole {
             return Err(NoPlace::Full);
         }
-        if let Some(network) = network {
-            let of_network = held.by_network.entry(network).or_default();
-            if *of_network >= self.share {
-                return Err(NoPlace::Share);
-            }
-            *of_network += 1;
+        if networks.iter().any(|network| held.by_network.get(network).is_some_and(|places| *places >= self.share)) {
+            return Err(NoPlace::Share);
+        }
+        for network in &networks {
+            *held.by_network.entry(*network).or_default() += 1;
         }
         held.places += 1;
-        Ok(Place { shares: Arc::clone(self), network })
+        Ok(Place { shares: Arc::clone(self), networks })
     }
 
-    /// Whose share it is; `None` for the whole.
-    fn network_of(&self, peer: IpAddr) -> Option<Network> {
+    /// Whose share it is; nobody's for the whole.
+    fn networks_of(&self, peer: IpAddr) -> Vec<Network> {
         let peer = peer.to_canonical();
         let is_this_machine = peer == IpAddr::from([127, 0, 0, 1]) || peer == IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]);
-        (!is_this_machine && !self.proxies.contains(peer)).then(|| Network::of(peer))
+        if is_this_machine || self.proxies.contains(peer) { Vec::new() } else { Network::ladder(Some(peer)).collect() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -116,11 +97,11 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.shares.lock();
         held.places -= 1;
-        let Some(network) = self.network else { return };
-        if let Some(of_network) = held.by_network.get_mut(&network) {
-            *of_network -= 1;
-            if *of_network == 0 {
-                held.by_network.remove(&network);
+        for network in &self.networks {
+            let Some(places) = held.by_network.get_mut(network) else { continue };
+            *places -= 1;
+            if *places == 0 {
+                held.by_network.remove(network);
             }
         }
     }
@@ -142,7 +123,7 @@ mod tests {
     #[test]
     fn one_network_holds_its_share_and_leaves_the_rest() {
         let shares = shares(8, Part::Quarter);
-        for peers in [["203.0.113.9", "::ffff:203.0.113.9"], ["2001:db8::1", "2001:db8:0:0:ffff::1"]] {
+        for peers in [["203.0.113.9", "::ffff:203.0.113.9"], ["2001:db8::1", "2001:db8:0:ffff::1"]] {
             let places = taken(&shares, peers[0]);
             assert_eq!(places.len(), 2);
             assert_eq!(shares.take(peers[1].parse().unwrap()).unwrap_err(), NoPlace::Share);

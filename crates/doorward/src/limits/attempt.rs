@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use super::Outcome;
-use super::key::{LimitKey, LimitKeys, Network};
+use super::key::{LimitKey, LimitKeys};
 use super::rule::Rule;
 use super::rules::{Limit, LimitRules};
 use crate::clock::Timestamp;
-use crate::store::limits::{Applies, Charge, ChargedAttempt, Settlement};
+use crate::network::Network;
+use crate::store::limits::{Applies, Charge, ChargedAttempt, Familiar, Settlement};
 
 /// Something that is limited, and who tries it from where. The account is the
 /// [key](crate::EmailAddress::key) of an address, whether or not anybody has it.
@@ -93,51 +94,42 @@ use OnSuccess::{GiveBack, Keep};
 
 impl Attempt<'_> {
     /// Whom each limit counts, and what a success gets back.
-    pub(super) fn charge(&self, keys: &LimitKeys, rules: &LimitRules) -> Charged {
-        let mut charged = Charged::nothing();
-        let mut add = |limit, key, applies, on_success| charged.add((limit, key), rules, applies, on_success);
-        let network = |limit, address| keys.of_network(limit, Network::of(address));
+    pub(super) fn charge<'a>(&self, keys: &'a LimitKeys, rules: &'a LimitRules) -> Charged<'a> {
+        let mut charged = Charged { attempt: ChargedAttempt::default(), made: Vec::new(), keys, rules };
         match *self {
             Self::Password { account, address } => {
-                let pair = keys.of_pair(Limit::LoginPair, Network::of(address), account);
-                add(Limit::LoginNetwork, network(Limit::LoginNetwork, address), ToStrangers, GiveBack);
-                add(Limit::LoginFamiliar, network(Limit::LoginFamiliar, address), ToFamiliar, Keep);
-                add(Limit::LoginAccount, keys.of_account(Limit::LoginAccount, account), ToStrangers, GiveBack);
-                add(Limit::LoginPair, pair, Always, Keep);
-                charged.attempt.familiar = Some(pair);
+                charged.network(Limit::LoginNetwork, address, ToStrangers, GiveBack);
+                charged.network(Limit::LoginFamiliar, address, ToFamiliar, Keep);
+                charged.account(Limit::LoginAccount, account, ToStrangers, GiveBack);
+                charged.pair(Limit::LoginPair, (account, address), Keep);
+                charged.make_familiar(account, address);
             }
-            Self::Registration { address } => {
-                add(Limit::Registration, network(Limit::Registration, address), Always, Keep);
-            }
-            Self::Refresh { address } => add(Limit::Refresh, network(Limit::Refresh, address), Always, GiveBack),
+            Self::Registration { address } => charged.network(Limit::Registration, address, Always, Keep),
+            Self::Refresh { address } => charged.network(Limit::Refresh, address, Always, GiveBack),
             Self::Recovery { account, address } => {
-                add(Limit::RecoveryNetwork, network(Limit::RecoveryNetwork, address), Always, Keep);
-                add(Limit::RecoveryAccount, keys.of_account(Limit::RecoveryAccount, account), Always, Keep);
+                charged.network(Limit::RecoveryNetwork, address, Always, Keep);
+                charged.account(Limit::RecoveryAccount, account, Always, Keep);
             }
             Self::Verification { account, address } => {
-                add(Limit::RecoveryNetwork, network(Limit::RecoveryNetwork, address), Always, Keep);
-                add(Limit::LetterSender, keys.of_account(Limit::LetterSender, account), Always, Keep);
+                charged.network(Limit::RecoveryNetwork, address, Always, Keep);
+                charged.account(Limit::LetterSender, account, Always, Keep);
             }
             Self::EmailChange { account, to, address } => {
-                add(Limit::RecoveryNetwork, network(Limit::RecoveryNetwork, address), Always, Keep);
-                add(Limit::LetterSender, keys.of_account(Limit::LetterSender, account), Always, Keep);
-                add(Limit::LetterRecipient, keys.of_account(Limit::LetterRecipient, to), Always, Keep);
+                charged.network(Limit::RecoveryNetwork, address, Always, Keep);
+                charged.account(Limit::LetterSender, account, Always, Keep);
+                charged.account(Limit::LetterRecipient, to, Always, Keep);
             }
-            Self::AddressInUse { to } => {
-                add(Limit::LetterRecipient, keys.of_account(Limit::LetterRecipient, to), Always, Keep);
-            }
+            Self::AddressInUse { to } => charged.account(Limit::LetterRecipient, to, Always, Keep),
             Self::Code { account, address } => {
-                add(Limit::CodeNetwork, network(Limit::CodeNetwork, address), Always, GiveBack);
-                add(Limit::CodeAccount, keys.of_account(Limit::CodeAccount, account), Always, GiveBack);
+                charged.network(Limit::CodeNetwork, address, Always, GiveBack);
+                charged.account(Limit::CodeAccount, account, Always, GiveBack);
             }
             // Who gets in with both factors is known as who gets in with the only one: by the pair of the passwords.
             Self::SecondFactor { account, address } => {
-                let pair = keys.of_pair(Limit::SecondFactorPair, Network::of(address), account);
-                let second_factor = keys.of_account(Limit::SecondFactorAccount, account);
-                add(Limit::CodeNetwork, network(Limit::CodeNetwork, address), ToStrangers, GiveBack);
-                add(Limit::SecondFactorAccount, second_factor, ToStrangers, GiveBack);
-                add(Limit::SecondFactorPair, pair, Always, GiveBack);
-                charged.attempt.familiar = Some(keys.of_pair(Limit::LoginPair, Network::of(address), account));
+                charged.network(Limit::CodeNetwork, address, ToStrangers, GiveBack);
+                charged.account(Limit::SecondFactorAccount, account, ToStrangers, GiveBack);
+                charged.pair(Limit::SecondFactorPair, (account, address), GiveBack);
+                charged.make_familiar(account, address);
             }
         }
         charged
@@ -151,19 +143,42 @@ impl Attempt<'_> {
 
 /// An attempt with its charges, and for each its limit and what a success gets back.
 #[derive(Debug)]
-pub(super) struct Charged {
+pub(super) struct Charged<'a> {
     pub(super) attempt: ChargedAttempt,
     made: Vec<(Limit, OnSuccess)>,
+    keys: &'a LimitKeys,
+    rules: &'a LimitRules,
 }
 
-impl Charged {
-    const fn nothing() -> Self {
-        Self { attempt: ChargedAttempt { familiar: None, charges: Vec::new() }, made: Vec::new() }
+impl Charged<'_> {
+    /// The client's network on each of its rungs: a wider one has more room, and not as much more as it has clients.
+    fn network(&mut self, limit: Limit, address: Option<IpAddr>, applies: Applies, on_success: OnSuccess) {
+        for network in Network::ladder(address) {
+            let rule = self.rules.rule(limit).with_room(network.room());
+            self.add((limit, self.keys.of_network(limit, network)), rule, applies, on_success);
+        }
     }
 
-    fn add(&mut self, (limit, key): (Limit, LimitKey), rules: &LimitRules, applies: Applies, on_success: OnSuccess) {
-        self.attempt.charges.push(Charge { key, rule: *rules.rule(limit), applies });
+    fn account(&mut self, limit: Limit, account: &str, applies: Applies, on_success: OnSuccess) {
+        self.add((limit, self.keys.of_account(limit, account)), *self.rules.rule(limit), applies, on_success);
+    }
+
+    fn pair(&mut self, limit: Limit, (account, address): (&str, Option<IpAddr>), on_success: OnSuccess) {
+        let key = self.keys.of_pair(limit, Network::of(address), account);
+        self.add((limit, key), *self.rules.rule(limit), Always, on_success);
+    }
+
+    fn add(&mut self, (limit, key): (Limit, LimitKey), rule: Rule, applies: Applies, on_success: OnSuccess) {
+        self.attempt.charges.push(Charge { key, rule, applies });
         self.made.push((limit, on_success));
+    }
+
+    /// A success makes the account known in that network.
+    fn make_familiar(&mut self, account: &str, address: Option<IpAddr>) {
+        self.attempt.familiar = Some(Familiar {
+            account: self.keys.of_account(Limit::LoginPair, account),
+            pair: self.keys.of_pair(Limit::LoginPair, Network::of(address), account),
+        });
     }
 
     pub(super) fn limit(&self, charge: usize) -> Limit {
@@ -175,7 +190,7 @@ impl Charged {
         let made = charges.filter(|(charge, _)| charge.applies.holds(is_familiar));
         let made: Vec<_> =
             made.map(|(charge, (limit, on_success))| (charge.key, charge.rule, limit, on_success)).collect();
-        Admission { made, familiar: self.attempt.familiar.map(|key| (key, familiar_until)) }
+        Admission { made, familiar: self.attempt.familiar.map(|familiar| (familiar, familiar_until)) }
     }
 }
 
@@ -185,7 +200,7 @@ impl Charged {
 pub struct Admission {
     made: Vec<(LimitKey, Rule, Limit, OnSuccess)>,
     /// What makes the sender familiar, and until when. A success forgets every debt of it.
-    familiar: Option<(LimitKey, Timestamp)>,
+    familiar: Option<(Familiar, Timestamp)>,
 }
 
 impl Admission {

@@ -68,6 +68,13 @@ impl Rule {
         Self { burst, forgiven_every: longest, beyond: Beyond::Doubling { first, longest } }
     }
 
+    /// The same for a holder with `times` the room: as many more at once, and forgiven as much sooner.
+    #[must_use]
+    pub fn with_room(self, times: u32) -> Self {
+        let times = times.max(1);
+        Self { burst: self.burst.saturating_mul(times), forgiven_every: self.forgiven_every / times, ..self }
+    }
+
     /// The longest wait that anybody is told.
     pub const fn longest_wait(&self) -> Duration {
         match self.beyond {

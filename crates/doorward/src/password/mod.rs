@@ -30,6 +30,7 @@ mod pool;
 mod stored;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub use parameters::{HashParameters, InvalidParameters, MAX_MEMORY_KIB};
@@ -37,7 +38,7 @@ pub use pepper::Peppers;
 pub use policy::{
     NewPassword, NewPasswordError, PASSWORD_MAX_BYTES, Password, PasswordPolicy, PasswordRefused, PasswordTooLong,
 };
-pub use pool::{ClientKey, Durations, HashingPool, PoolSettings, PoolStatistics, Refusals};
+pub use pool::{Durations, HashingPool, PoolSettings, PoolStatistics, Refusals};
 pub use stored::UnreadableHash;
 
 use self::argon2id::{EngineError, Workspace};
@@ -194,13 +195,13 @@ pub async fn verify_password(
 /// A pool as one client uses it: in turns with the others. Made by [`HashingPool::for_client`].
 ///
 /// ```
-/// use doorward::password::{ClientKey, HashParameters, HashingPool, Password, PoolSettings};
+/// use doorward::password::{HashParameters, HashingPool, Password, PoolSettings};
 ///
 /// # pollster::block_on(async {
 /// let pool = HashingPool::start(PoolSettings::new(HashParameters::default()))?;
 /// let password = Password::new("correct horse battery staple".to_owned())?;
 /// let address: std::net::IpAddr = "2001:db8::17".parse()?;
-/// let hash = pool.for_client(Some(ClientKey::from(address))).hash_password(&password).await?;
+/// let hash = pool.for_client(Some(address)).hash_password(&password).await?;
 /// assert!(doorward::verify_password(&pool, &password, Some(&hash)).await?.matches);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -208,12 +209,13 @@ pub async fn verify_password(
 #[derive(Debug, Clone, Copy)]
 pub struct ClientOfPool<'a> {
     pool: &'a HashingPool,
-    client: Option<ClientKey>,
+    client: Option<IpAddr>,
 }
 
 impl HashingPool {
-    /// The pool for one client. All that come without a key are one client together.
-    pub const fn for_client(&self, client: Option<ClientKey>) -> ClientOfPool<'_> {
+    /// The pool for the client of that address. It takes turns with others by its [networks](crate::network). All whose
+    /// address nobody knows are one client together.
+    pub const fn for_client(&self, client: Option<IpAddr>) -> ClientOfPool<'_> {
         ClientOfPool { pool: self, client }
     }
 }

@@ -1,13 +1,13 @@
 //! The threads that hash: a fixed number, each with memory of its own, behind a bounded queue.
 
 mod admission;
-mod client;
 mod queue;
 mod settings;
 mod statistics;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 
-pub use client::ClientKey;
 pub use settings::PoolSettings;
 pub use statistics::{Durations, PoolStatistics, Refusals};
 
@@ -159,14 +158,14 @@ impl HashingPool {
     }
 
     /// Refuses what [`run`](Self::run) would refuse now.
-    pub(super) fn look_for_place(&self, client: Option<ClientKey>) -> Result<(), HashingError> {
+    pub(super) fn look_for_place(&self, client: Option<IpAddr>) -> Result<(), HashingError> {
         self.shared.look_for_place(client)
     }
 
     /// Has `work` done by one of the threads, in the turn of that client.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        client: Option<ClientKey>,
+        client: Option<IpAddr>,
         need: Need,
         work: Work<T>,
     ) -> Result<T, HashingError> {
@@ -200,7 +199,7 @@ impl Drop for HashingPool {
             std::mem::take(&mut queue.jobs)
         };
         self.shared.arrived.notify_all();
-        for job in { left }.drain() {
+        for job in left.drain() {
             send((job.run)(Err(HashingError::Stopped)));
         }
         for thread in self.threads.drain(..) {
@@ -282,7 +281,7 @@ impl Shared {
     /// The first job that may begin, of the client whose turn it is.
     fn take(&self, queue: &mut Queue) -> Option<Job> {
         let is_oversized_running = queue.is_oversized_running;
-        let job = queue.jobs.take(|job| !(is_oversized_running && self.is_oversized(job)))?;
+        let job = queue.jobs.take(&|job: &Job| !(is_oversized_running && self.is_oversized(job)))?;
         queue.running += 1;
         queue.is_oversized_running |= self.is_oversized(&job);
         Some(job)

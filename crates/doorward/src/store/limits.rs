@@ -23,12 +23,22 @@ pub trait LimitStore: Debug + Send + Sync {
 }
 
 /// An attempt and what it is charged to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ChargedAttempt {
-    /// The key that makes the sender familiar, if there is such a thing.
-    pub familiar: Option<LimitKey>,
+    /// What makes the sender familiar, if there is such a thing.
+    pub familiar: Option<Familiar>,
     /// What is charged, each key once.
     pub charges: Vec<Charge>,
+}
+
+/// An account and a network where it may be known. A stranger's attempts never make one: a store keeps it where no debt
+/// of theirs takes its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Familiar {
+    /// Names the account.
+    pub account: LimitKey,
+    /// The account in that network: the key that is charged, too.
+    pub pair: LimitKey,
 }
 
 /// One attempt charged to one key.
@@ -86,6 +96,6 @@ pub enum Admittance {
 pub struct Settlement {
     /// Charges that are given back: one attempt each.
     pub give_back: Vec<(LimitKey, Rule)>,
-    /// A key whose debt is forgotten, all of it, and which makes its owner familiar until that moment.
-    pub familiar: Option<(LimitKey, Timestamp)>,
+    /// Who is familiar until that moment. What the pair owes is forgotten, all of it.
+    pub familiar: Option<(Familiar, Timestamp)>,
 }

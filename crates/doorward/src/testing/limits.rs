@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::limits::{LIMIT_KEY_BYTES, LimitKey, Rule};
 use crate::store::Store;
-use crate::store::limits::{Admittance, Applies, Charge, ChargedAttempt, Settlement};
+use crate::store::limits::{Admittance, Applies, Charge, ChargedAttempt, Familiar, Settlement};
 
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const STEADY: Rule = Rule::steady(3, Duration::from_secs(60));
@@ -19,8 +19,16 @@ fn at(seconds: u64) -> Timestamp {
     START.plus(Duration::from_secs(seconds))
 }
 
+/// Of an account: of another for each number.
 fn key(number: u8) -> LimitKey {
-    LimitKey::from_bytes([number; LIMIT_KEY_BYTES])
+    let mut bytes = [number; LIMIT_KEY_BYTES];
+    bytes[LIMIT_KEY_BYTES - 1] = 0;
+    LimitKey::from_bytes(bytes)
+}
+
+/// Somebody of that number in the one network that they come from.
+fn familiar(number: u8) -> Familiar {
+    Familiar { account: key(number), pair: key(number) }
 }
 
 fn always(number: u8, rule: Rule) -> Charge {
@@ -96,7 +104,7 @@ pub async fn what_is_given_back_was_never_charged(store: Arc<dyn Store>) {
 
 pub async fn the_familiar_are_charged_apart(store: Arc<dyn Store>) {
     let charged = ChargedAttempt {
-        familiar: Some(key(3)),
+        familiar: Some(familiar(3)),
         charges: vec![
             Charge { applies: Applies::ToStrangers, ..always(1, STEADY) },
             Charge { applies: Applies::ToFamiliar, ..always(2, GENEROUS) },
@@ -110,7 +118,7 @@ pub async fn the_familiar_are_charged_apart(store: Arc<dyn Store>) {
     // A success makes familiar, and forgets what the pair owed.
     take(&*store, &attempt([always(3, GROWING)]), START).await;
     take(&*store, &attempt([always(3, GROWING)]), START).await;
-    let success = Settlement { give_back: Vec::new(), familiar: Some((key(3), at(1000))) };
+    let success = Settlement { give_back: Vec::new(), familiar: Some((familiar(3), at(1000))) };
     store.settle_limits(&success, START).await.unwrap();
     assert_eq!(take(&*store, &charged, START).await, Admittance::Admitted { is_familiar: true });
     assert_eq!(take(&*store, &charged, START).await, Admittance::Admitted { is_familiar: true });
@@ -124,7 +132,7 @@ pub async fn limits_that_remember_nothing_are_purged(store: Arc<dyn Store>) {
     for number in 1..=5 {
         take(&*store, &attempt([always(number, STEADY)]), at(u64::from(number))).await;
     }
-    let success = Settlement { give_back: Vec::new(), familiar: Some((key(1), at(5000))) };
+    let success = Settlement { give_back: Vec::new(), familiar: Some((familiar(1), at(5000))) };
     store.settle_limits(&success, at(1)).await.unwrap();
     assert_eq!(store.purge_limits(at(10), 100).await.unwrap(), 0);
     assert_eq!(store.purge_limits(at(64), 2).await.unwrap(), 2);
@@ -140,7 +148,7 @@ pub(super) async fn play(store: &dyn Store, now: Timestamp, first: u8, second: u
     let network = first % 4;
     let (account, pair) = (10 + second % 3, 20 + network * 3 + second % 3);
     let charged = ChargedAttempt {
-        familiar: Some(key(pair)),
+        familiar: Some(familiar(pair)),
         charges: vec![
             Charge { applies: Applies::ToStrangers, ..always(network, STEADY) },
             Charge { applies: Applies::ToFamiliar, ..always(4 + network, GENEROUS) },
@@ -155,7 +163,7 @@ pub(super) async fn play(store: &dyn Store, now: Timestamp, first: u8, second: u
         settlement.give_back = vec![(key(account), rule(account)), (key(network), STEADY)];
     }
     match second {
-        200.. => settlement.familiar = Some((key(pair), now.plus(Duration::from_secs(7200)))),
+        200.. => settlement.familiar = Some((familiar(pair), now.plus(Duration::from_secs(7200)))),
         150.. => settlement.give_back.push((key(pair), GROWING)),
         _ => {}
     }

@@ -7,6 +7,8 @@
 mod codes;
 #[path = "letters.rs"]
 mod letters;
+#[path = "networks.rs"]
+mod networks;
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -64,12 +66,26 @@ impl World {
     }
 
     fn login(&self, email: &str, password: &str, from: u32) -> Tried {
+        self.login_from(email, password, from.to_be_bytes().into())
+    }
+
+    fn login_from(&self, email: &str, password: &str, address: IpAddr) -> Tried {
+        let origin = Origin::unknown().with_address(Some(address));
         let email = EmailAddress::parse(email).unwrap();
         let password = Password::new(password.to_owned()).unwrap();
-        match block_on(self.auth.login(&email, &password, origin(from))) {
+        match block_on(self.auth.login(&email, &password, origin)) {
             Ok(_) => Tried::Checked { is_right: true },
             Err(LoginError::InvalidCredentials) => Tried::Checked { is_right: false },
             Err(LoginError::Fault(Fault::Limited(RateLimited { retry_after }))) => Tried::Refused(retry_after),
+            Err(error) => unreachable!("{error}"),
+        }
+    }
+
+    fn ask_to_recover(&self, email: &str, address: IpAddr) -> Tried {
+        let origin = Origin::unknown().with_address(Some(address));
+        match block_on(self.auth.request_recovery(&EmailAddress::parse(email).unwrap(), origin)) {
+            Ok(()) => Tried::Checked { is_right: true },
+            Err(Fault::Limited(RateLimited { retry_after })) => Tried::Refused(retry_after),
             Err(error) => unreachable!("{error}"),
         }
     }
@@ -150,6 +166,7 @@ pub(crate) fn counts() -> Vec<Count> {
     ];
     counts.extend(codes::counts());
     counts.extend(letters::counts());
+    counts.extend(networks::counts());
     counts
 }
 
@@ -253,6 +270,7 @@ pub(crate) fn owners() -> Vec<(&'static str, bool)> {
     scenes.push((scene, house.owner_gets_in(HOME)));
     scenes.extend(codes::owners());
     scenes.extend(letters::owners());
+    scenes.extend(networks::owners());
     scenes
 }
 
@@ -263,7 +281,7 @@ pub(crate) fn report() -> String {
          docs/reports/abuse.md`: the use cases as they are served, with the default limits, under a clock that is \
          moved by hand, so it comes to the same on every machine. A test fails when this page is not what it comes \
          to, or a count passes what is stated. [What the limits are](../guide/abuse.md).\n\n\
-         *Checked* is how many passwords were hashed and compared, living codes looked at, or registrations carried out. A \
+         *Checked* is how many passwords were hashed and compared, living codes looked at, registrations or requests carried out. A \
          letter's code has eight digits: a guess is right once in a hundred million.\n\n\
          | attack | tried | checked | stated at most |\n| --- | --- | --- | --- |\n",
     );

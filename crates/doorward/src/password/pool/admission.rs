@@ -1,10 +1,12 @@
 //! Who may wait: as many as there are places for, none longer than the deadline, and no client in place of others.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::client::ClientKey;
+use super::queue::path_of;
 use super::{Job, Queue, Shared, send};
+use crate::network::Network;
 use crate::password::HashingError;
 
 /// Why a password has to go.
@@ -25,7 +27,8 @@ enum Place {
 
 impl Shared {
     /// Takes a place in the queue, perhaps another client's.
-    pub(super) fn admit(&self, client: Option<ClientKey>, job: Job) -> Result<(), HashingError> {
+    pub(super) fn admit(&self, client: Option<IpAddr>, job: Job) -> Result<(), HashingError> {
+        let client = &path_of(client);
         let mut queue = self.queue();
         let displaced = match self.place(&mut queue, client)? {
             Place::Free => None,
@@ -42,11 +45,11 @@ impl Shared {
     }
 
     /// Refuses as [`admit`](Self::admit) would, and takes nothing.
-    pub(super) fn look_for_place(&self, client: Option<ClientKey>) -> Result<(), HashingError> {
-        self.place(&mut self.queue(), client).map(drop)
+    pub(super) fn look_for_place(&self, client: Option<IpAddr>) -> Result<(), HashingError> {
+        self.place(&mut self.queue(), &path_of(client)).map(drop)
     }
 
-    fn place(&self, queue: &mut Queue, client: Option<ClientKey>) -> Result<Place, HashingError> {
+    fn place(&self, queue: &mut Queue, client: &[Network]) -> Result<Place, HashingError> {
         if self.obstacle(queue, client).is_some() {
             self.drop_abandoned(queue);
         }
@@ -59,7 +62,7 @@ impl Shared {
     }
 
     /// What keeps one more password of that client out.
-    fn obstacle(&self, queue: &Queue, client: Option<ClientKey>) -> Option<Obstacle> {
+    fn obstacle(&self, queue: &Queue, client: &[Network]) -> Option<Obstacle> {
         let places = self.settings.workers.get().saturating_add(self.settings.queue_limit);
         if self.expected_wait(queue, client) > self.settings.deadline {
             return Some(Obstacle::Late);
@@ -68,7 +71,7 @@ impl Shared {
     }
 
     /// How long one more of that client would wait: not at all while a thread is free.
-    fn expected_wait(&self, queue: &Queue, client: Option<ClientKey>) -> Duration {
+    fn expected_wait(&self, queue: &Queue, client: &[Network]) -> Duration {
         let workers = self.settings.workers.get();
         let Some(ahead) = (queue.jobs.ahead_of(client) + queue.running + 1).checked_sub(workers) else {
             return Duration::ZERO;
@@ -79,11 +82,11 @@ impl Shared {
 
     /// Those who went away would keep out those who are still here.
     fn drop_abandoned(&self, queue: &mut Queue) {
-        let dropped = queue.jobs.retain(|job| !(job.is_abandoned)());
+        let dropped = queue.jobs.retain(&|job: &Job| !(job.is_abandoned)());
         self.counters.abandoned.fetch_add(dropped as u64, Ordering::Relaxed);
     }
 
-    fn overloaded(&self, queue: &Queue, client: Option<ClientKey>, cause: &AtomicU64) -> HashingError {
+    fn overloaded(&self, queue: &Queue, client: &[Network], cause: &AtomicU64) -> HashingError {
         self.refuse(self.expected_wait(queue, client), cause)
     }
 

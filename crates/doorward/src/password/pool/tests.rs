@@ -37,7 +37,7 @@ fn enqueue<'a, T: Send + 'static>(
 /// The same of a client.
 fn enqueue_for<'a, T: Send + 'static>(
     pool: &'a HashingPool,
-    client: Option<ClientKey>,
+    client: Option<IpAddr>,
     memory_kib: u32,
     work: impl FnOnce(&mut Workspace) -> T + Send + 'static,
 ) -> Pending<'a, T> {
@@ -230,8 +230,8 @@ fn a_pool_can_be_shared_and_its_futures_sent() {
     is_sent(&crate::verify_password(&pool, &password, None));
 }
 
-fn client(number: u8) -> Option<ClientKey> {
-    Some(std::net::IpAddr::from([192, 0, 2, number]).into())
+fn client(number: u8) -> Option<IpAddr> {
+    Some([192, 0, 2, number].into())
 }
 
 /// Work that puts down who it was for.
