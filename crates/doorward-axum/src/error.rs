@@ -193,6 +193,10 @@ impl From<Fault> for ApiError {
         match &fault {
             Fault::Hashing(HashingError::Overloaded { retry_after }) => overloaded(*retry_after),
             Fault::Store(StoreError::Overloaded) => overloaded(Duration::from_secs(1)),
+            Fault::Store(StoreError::Contended) => {
+                tracing::info!(event = "contended");
+                Self::rate_limited(Duration::from_secs(1))
+            }
             Fault::Store(error) => {
                 tracing::error!(event = "store_unavailable", %error);
                 Self::retry_later("STORE_UNAVAILABLE", "Storage is unavailable", Duration::from_secs(1))

@@ -14,6 +14,7 @@
 //! it; then the second copy has the same `Message-ID` (or `webhook-id`).
 
 mod backoff;
+mod breaker;
 mod links;
 mod mail;
 mod outcome;
@@ -27,7 +28,7 @@ mod worker;
 pub use lettre::message::Mailbox;
 pub use links::{InvalidPublicUrl, Links};
 pub use mail::{Mail, MailTransport};
-pub use outcome::Undelivered;
+pub use outcome::{Obstacle, Undelivered};
 pub use smtp::{InvalidSmtpUrl, SmtpSettings};
 pub use statistics::{DeliveryCounts, DeliveryStatistics};
 pub use templates::{Rendered, TemplateFault, Templates};

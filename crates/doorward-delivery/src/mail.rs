@@ -138,6 +138,7 @@ impl Mail {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Obstacle;
 
     fn mail() -> Mail {
         Mail {
@@ -194,7 +195,8 @@ mod tests {
         }
         for to in ["ada@example.com\r\nBcc: eve@example.com", "ada@example.com, eve@example.com", "a b@example.com", ""]
         {
-            assert!(mail().compose(&rendered("x"), to, ("id-1", 0)).unwrap_err().is_final, "{to:?}");
+            let refused = mail().compose(&rendered("x"), to, ("id-1", 0)).unwrap_err();
+            assert_eq!(refused.obstacle, Obstacle::Message, "{to:?}");
         }
     }
 

@@ -6,16 +6,35 @@
 pub struct Undelivered {
     /// What went wrong, in a form that may stand in a log.
     pub reason: String,
-    /// Whether it will never be otherwise.
-    pub is_final: bool,
+    /// What was in the way.
+    pub obstacle: Obstacle,
+}
+
+/// What keeps a message from its receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The message itself, and for ever.
+    Message,
+    /// Something that may be over when it is tried again.
+    Passing,
+    /// Whoever takes all messages of its kind: the next one would meet the same.
+    Receiver,
 }
 
 impl Undelivered {
+    pub(crate) fn new(obstacle: Obstacle, reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), obstacle }
+    }
+
     pub(crate) fn for_now(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_final: false }
+        Self::new(Obstacle::Passing, reason)
     }
 
     pub(crate) fn for_ever(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), is_final: true }
+        Self::new(Obstacle::Message, reason)
+    }
+
+    pub(crate) fn by_receiver(reason: impl Into<String>) -> Self {
+        Self::new(Obstacle::Receiver, reason)
     }
 }

@@ -11,7 +11,7 @@ use lettre::transport::smtp::{Error, PoolConfig};
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use zeroize::Zeroizing;
 
-use crate::outcome::Undelivered;
+use crate::outcome::{Obstacle, Undelivered};
 
 /// A pool of connections to a mail server.
 pub(crate) type SmtpTransport = AsyncSmtpTransport<Tokio1Executor>;
@@ -199,7 +199,14 @@ pub(crate) fn undelivered(error: &Error) -> Undelivered {
         // What it says of this mailbox or this letter (RFC 5321, section 4.2.3). Other refusals are about us: a login
         // that fails, a relay that isn't open. They can be mended, and then the letter goes.
         let is_about_letter = ["550", "551", "552", "553", "554", "555", "556"].contains(&code.as_str());
-        return if is_about_letter { Undelivered::for_ever(reason) } else { Undelivered::for_now(reason) };
+        // It is closing, or will take no letter of ours (RFC 5321, section 4.2.3; RFC 4954, section 6).
+        let is_about_us = ["421", "454", "530", "534", "535", "538"].contains(&code.as_str());
+        let obstacle = match (is_about_letter, is_about_us) {
+            (true, _) => Obstacle::Message,
+            (_, true) => Obstacle::Receiver,
+            _ => Obstacle::Passing,
+        };
+        return Undelivered::new(obstacle, reason);
     }
     let cause = cause(error);
     if error.is_client() {
@@ -207,8 +214,8 @@ pub(crate) fn undelivered(error: &Error) -> Undelivered {
         // somebody may be in between, or the server be set wrongly: that can change. An address that needs SMTPUTF8
         // (RFC 6531) is another matter. Should the words change, it is tried for a day and then given up.
         let reason = format!("the mail server can't do what is needed: {cause}");
-        let is_final = cause.contains("SMTPUTF8");
-        return Undelivered { reason, is_final };
+        let obstacle = if cause.contains("SMTPUTF8") { Obstacle::Message } else { Obstacle::Receiver };
+        return Undelivered::new(obstacle, reason);
     }
     let kind = if error.is_timeout() {
         "the mail server took too long"
@@ -217,7 +224,7 @@ pub(crate) fn undelivered(error: &Error) -> Undelivered {
     } else {
         "no connection to the mail server"
     };
-    Undelivered::for_now(format!("{kind}: {cause}"))
+    Undelivered::by_receiver(format!("{kind}: {cause}"))
 }
 
 /// The innermost cause: what a person can do something about.

@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -23,7 +23,7 @@ use serde_json::json;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::outcome::Undelivered;
+use crate::outcome::{Obstacle, Undelivered};
 
 /// How long the receiver may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -147,10 +147,15 @@ impl Webhooks {
         match tokio::time::timeout(TIMEOUT, self.client.request(request)).await {
             Ok(Ok(response)) if response.status().is_success() => Ok(()),
             Ok(Ok(response)) => {
-                Err(Undelivered::for_now(format!("the receiver answered {}", response.status().as_u16())))
+                let status = response.status();
+                let is_busy = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+                let obstacle = if is_busy { Obstacle::Receiver } else { Obstacle::Passing };
+                Err(Undelivered::new(obstacle, format!("the receiver answered {}", status.as_u16())))
             }
-            Ok(Err(error)) => Err(Undelivered::for_now(format!("no connection to the receiver: {}", cause(&error)))),
-            Err(_) => Err(Undelivered::for_now("the receiver took too long")),
+            Ok(Err(error)) => {
+                Err(Undelivered::by_receiver(format!("no connection to the receiver: {}", cause(&error))))
+            }
+            Err(_) => Err(Undelivered::by_receiver("the receiver took too long")),
         }
     }
 }

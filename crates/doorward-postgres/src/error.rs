@@ -161,6 +161,8 @@ impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Exhausted => Self::Overloaded,
+            Fault::Contended => Self::Contended,
+            fault if fault.is_conflict() => Self::Contended,
             fault => Self::unavailable(fault),
         }
     }

@@ -48,7 +48,7 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
@@ -70,6 +70,7 @@ const MIGRATIONS: [Migration; 5] = [
         name: "events_about_others",
         sql: include_str!("../migrations/0007_events_about_others.sql"),
     },
+    Migration { version: 8, name: "outbox_by_kind", sql: include_str!("../migrations/0008_outbox_by_kind.sql") },
 ];
 
 /// Held until the end of the transaction by whoever migrates: "Doorward" in ASCII. The wait for it, and a
@@ -240,6 +241,7 @@ mod tests {
             ("0005_rate_limits", "15e07f49f00e9a6fe996b5c3a010538d047432a01a95fd5c153ab8e8daf9e45e"),
             ("0006_accounts_events_outbox", "d7ec22224c91f2f79af5759fa63a5af4db59f4b6c060ddc2a8e28b8c1855ac2c"),
             ("0007_events_about_others", "1dfcc553544b76a30450653e4ddcea589e9df65b20cb95d259f0f21f49c657ed"),
+            ("0008_outbox_by_kind", "2666253fefb95423b383cba465b2e3265f927673d9b68fc2f593801c23ee9903"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }

@@ -13,14 +13,14 @@ use crate::statement::{Connection, Statement, Value};
 const TAKE: Statement = Statement {
     sql: "
     WITH due AS MATERIALIZED (
-        SELECT id, due_at FROM outbox WHERE abandoned_at IS NULL AND due_at <= $1
+        SELECT id, due_at FROM outbox WHERE abandoned_at IS NULL AND kind = $4 AND due_at <= $1
         ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP LOCKED
     ), taken AS (
         UPDATE outbox SET due_at = $2, attempts = attempts + 1 FROM due WHERE outbox.id = due.id
         RETURNING outbox.id, kind, user_id, sealed, created_at, attempts, due.due_at
     )
     SELECT id, kind, user_id, sealed, created_at, attempts FROM taken ORDER BY due_at, id",
-    types: &[Type::INT8, Type::INT8, Type::INT8],
+    types: &[Type::INT8, Type::INT8, Type::INT8, Type::TEXT],
 };
 
 const DONE: Statement = Statement { sql: "DELETE FROM outbox WHERE id = $1", types: &[Type::UUID] };
@@ -47,7 +47,7 @@ pub(crate) const STATEMENTS: &[Statement] = &[TAKE, DONE, AGAIN, ABANDON, COUNT]
 
 pub(crate) async fn take(connection: Connection, taking: Taking) -> Result<Vec<Message>, Fault> {
     let (now, leased_until, limit) = (taking.now.micros(), taking.leased_until.micros(), i64::from(taking.limit));
-    let values: [Value<'_>; 3] = [&now, &leased_until, &limit];
+    let values: [Value<'_>; 4] = [&now, &leased_until, &limit, &taking.kind.as_str()];
     connection.query(&TAKE, &values).await?.iter().map(rows::message).collect()
 }
 

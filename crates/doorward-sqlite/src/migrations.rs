@@ -45,7 +45,7 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
@@ -67,6 +67,7 @@ const MIGRATIONS: [Migration; 5] = [
         name: "events_about_others",
         sql: include_str!("../migrations/0007_events_about_others.sql"),
     },
+    Migration { version: 8, name: "outbox_by_kind", sql: include_str!("../migrations/0008_outbox_by_kind.sql") },
 ];
 
 /// Marks the file as Doorward's (`PRAGMA application_id`): "Door" in ASCII.
@@ -242,6 +243,7 @@ mod tests {
             ("0005_rate_limits", "72384549f7f8b16ecb06e8ce78d7859260601bed7007a1783b3770d74a976c54"),
             ("0006_accounts_events_outbox", "182d0975b908c87d3d75e7ede81e5ddf1d7a8e5681a136e9ff62c046b5c6a48a"),
             ("0007_events_about_others", "608a5781d31bb99c292096d2f20b24dd699de679323f57f1f85f72791194f289"),
+            ("0008_outbox_by_kind", "2666253fefb95423b383cba465b2e3265f927673d9b68fc2f593801c23ee9903"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }

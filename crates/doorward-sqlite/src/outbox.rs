@@ -16,10 +16,11 @@ const INSERT: &str = "
     INSERT INTO outbox (id, kind, user_id, created_at, due_at, sealed)
     VALUES (:id, :kind, :user_id, :created_at, :created_at, :sealed)";
 
-const IS_ANY_DUE: &str = "SELECT EXISTS (SELECT 1 FROM outbox WHERE abandoned_at IS NULL AND due_at <= ?1)";
+const IS_ANY_DUE: &str =
+    "SELECT EXISTS (SELECT 1 FROM outbox WHERE abandoned_at IS NULL AND kind = ?1 AND due_at <= ?2)";
 
 const LIST_DUE: &str = "
-    SELECT id FROM outbox WHERE abandoned_at IS NULL AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2";
+    SELECT id FROM outbox WHERE abandoned_at IS NULL AND kind = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
 
 const LEASE: &str = "
     UPDATE outbox SET due_at = ?2, attempts = attempts + 1 WHERE id = ?1
@@ -59,7 +60,7 @@ impl OutboxStore for SqliteStore {
 
     async fn take_messages(&self, taking: Taking) -> StoreResult<Vec<Message>> {
         // Asked often, and nearly always in vain: that is no work for the writer.
-        if !self.readers.read(|connection| is_any_due(connection, taking.now))? {
+        if !self.readers.read(|connection| is_any_due(connection, taking))? {
             return Ok(Vec::new());
         }
         self.writer.write(move |connection| take(connection, taking)).await
@@ -90,13 +91,14 @@ pub(crate) fn delete_all_of(connection: &Connection, user: UserId) -> Result<(),
     Ok(())
 }
 
-fn is_any_due(connection: &Connection, now: Timestamp) -> Result<bool, Fault> {
-    Ok(connection.prepare_cached(IS_ANY_DUE)?.query_row([now.micros()], |row| row.get(0))?)
+fn is_any_due(connection: &Connection, Taking { kind, now, .. }: Taking) -> Result<bool, Fault> {
+    Ok(connection.prepare_cached(IS_ANY_DUE)?.query_row(params![kind.as_str(), now.micros()], |row| row.get(0))?)
 }
 
 fn take(connection: &Connection, taking: Taking) -> Result<Vec<Message>, Fault> {
     let mut list = connection.prepare_cached(LIST_DUE)?;
-    let due = list.query_map(params![taking.now.micros(), taking.limit], |row| row.get::<_, [u8; 16]>(0))?;
+    let due = params![taking.kind.as_str(), taking.now.micros(), taking.limit];
+    let due = list.query_map(due, |row| row.get::<_, [u8; 16]>(0))?;
     let due = due.collect::<Result<Vec<_>, _>>()?;
     let mut lease = connection.prepare_cached(LEASE)?;
     let mut taken = Vec::with_capacity(due.len());

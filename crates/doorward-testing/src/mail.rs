@@ -32,8 +32,11 @@ impl TestAuth {
     async fn open_outbox(&self) {
         loop {
             let now = self.clock().now();
-            let taking = Taking { now, leased_until: now.plus(Duration::from_secs(60)), limit: BATCH };
-            let messages = self.store().take_messages(taking).await.expect("the store serves");
+            let mut messages = Vec::new();
+            for kind in MessageKind::ALL {
+                let taking = Taking { kind, now, leased_until: now.plus(Duration::from_secs(60)), limit: BATCH };
+                messages.extend(self.store().take_messages(taking).await.expect("the store serves"));
+            }
             if messages.is_empty() {
                 return;
             }

@@ -225,7 +225,7 @@ impl Auth {
                 Amended::LastAdmin => return Err(AmendRefusal::LastAdmin.into()),
             }
         }
-        Err(Fault::from(StoreError::unavailable("others kept changing the same account")).into())
+        Err(Fault::from(StoreError::Contended).into())
     }
 
     /// Hands a change to the store. When it is done, it is logged, and what it ended is known here.

@@ -79,7 +79,7 @@ impl Auth {
                 Amended::Stale | Amended::AddressTaken => {}
             }
         }
-        Err(Fault::from(StoreError::unavailable("others kept changing the same account")).into())
+        Err(Fault::from(StoreError::Contended).into())
     }
 }
 

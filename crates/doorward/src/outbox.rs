@@ -24,8 +24,8 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Mail, Self::Webhook, Self::Recovery];
+    /// Every kind, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::Recovery, Self::Mail, Self::Webhook];
 
     /// The name in the database and in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -75,6 +75,8 @@ pub struct Message {
 /// What a worker asks the outbox for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taking {
+    /// Messages of this kind only: none is to wait for another kind's receiver.
+    pub kind: MessageKind,
     /// The present moment: only what is due by then.
     pub now: Timestamp,
     /// Until when nobody else gets what is taken.
@@ -107,14 +109,14 @@ pub struct OutboxStatistics {
 
 /// What a worker that delivers asks for.
 impl Auth {
-    /// Takes up to `limit` messages that are due; nobody else gets them for the length of `lease`.
+    /// Takes up to `limit` messages of that kind that are due; nobody else gets them for the length of `lease`.
     ///
     /// # Errors
     ///
     /// [`Fault::Store`] when the store can't serve.
-    pub async fn take_messages(&self, limit: u32, lease: Duration) -> Result<Vec<Message>, Fault> {
+    pub async fn take_messages(&self, kind: MessageKind, limit: u32, lease: Duration) -> Result<Vec<Message>, Fault> {
         let now = self.clock.now();
-        Ok(self.store.take_messages(Taking { now, leased_until: now.plus(lease), limit }).await?)
+        Ok(self.store.take_messages(Taking { kind, now, leased_until: now.plus(lease), limit }).await?)
     }
 
     /// The message was delivered, or has nobody to go to.

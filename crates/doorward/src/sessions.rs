@@ -121,7 +121,7 @@ impl Auth {
                 _ => return Ok(()),
             }
         }
-        Err(Fault::from(StoreError::unavailable("others kept changing the same account")).into())
+        Err(Fault::from(StoreError::Contended).into())
     }
 
     fn of_sessions(&self, account: &Account, change: SessionChange, event: NewEvent) -> Result<Amendment, Fault> {

@@ -10,7 +10,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use axum::http::{Method, Request, StatusCode};
 use doorward::email::EmailAddress;
 use doorward::letter::Letter;
-use doorward::outbox::{Message, Taking};
+use doorward::outbox::{Message, MessageKind, Taking};
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
 use doorward::session::RefreshRules;
 use doorward::store::OutboxStore;
@@ -154,7 +154,12 @@ impl TestApp {
     /// Every message that waits in the outbox; they stay there.
     pub(crate) async fn messages(&self) -> Vec<Message> {
         let now = self.clock.now();
-        self.store.take_messages(Taking { now, leased_until: now, limit: 1_000 }).await.unwrap()
+        let mut messages = Vec::new();
+        for kind in MessageKind::ALL {
+            let taking = Taking { kind, now, leased_until: now, limit: 1_000 };
+            messages.extend(self.store.take_messages(taking).await.unwrap());
+        }
+        messages
     }
 
     /// Every letter that waits in the outbox; they stay there.

@@ -30,7 +30,10 @@ struct Received {
 async fn letters(app: &TestApp) -> Vec<Received> {
     let mut letters = Vec::new();
     loop {
-        let taken = app.auth.take_messages(100, Duration::from_secs(60)).await.unwrap();
+        let mut taken = Vec::new();
+        for kind in MessageKind::ALL {
+            taken.extend(app.auth.take_messages(kind, 100, Duration::from_secs(60)).await.unwrap());
+        }
         if taken.is_empty() {
             return letters;
         }

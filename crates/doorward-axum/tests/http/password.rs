@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use doorward::audit::{EventKind, EventQuery};
 use doorward::letter::LetterContent;
-use doorward::outbox::Taking;
+use doorward::outbox::{MessageKind, Taking};
 use doorward::store::OutboxStore;
 use doorward::testing::amending::amend;
 use doorward::ticket::{Purpose, Ticket};
@@ -57,7 +57,7 @@ async fn a_changed_password_ends_every_session_opens_one_and_tells_the_person() 
     assert_eq!(login(&app, NEXT).await.status, StatusCode::OK);
     assert!(events(&app).await.contains(&EventKind::PasswordChanged));
     let now = app.clock.now();
-    let taking = Taking { now, leased_until: now, limit: 10 };
+    let taking = Taking { kind: MessageKind::Mail, now, leased_until: now, limit: 10 };
     let messages = app.store.take_messages(taking).await.unwrap();
     let letters: Vec<_> = messages.iter().map(|message| app.auth.open_letter(message).unwrap()).collect();
     assert_eq!(letters.len(), 1);

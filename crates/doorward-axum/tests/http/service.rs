@@ -1,7 +1,9 @@
 //! `/health`, `/ready`, `/openapi.json`, `/docs`
 
 use axum::http::{Method, StatusCode};
-use doorward::Store;
+use axum::response::IntoResponse;
+use doorward::{Fault, Store, StoreError};
+use doorward_axum::ApiError;
 use serde_json::json;
 
 use crate::app::{PASSWORD, TestApp};
@@ -27,6 +29,14 @@ async fn readiness_is_the_stores() {
     app.store.close().await;
     let unavailable = app.get("/ready", None).await;
     assert_eq!((unavailable.status.as_u16(), &unavailable.body["code"]), (503, &json!("STORE_UNAVAILABLE")));
+}
+
+/// One account's own doing, which must look like no fault of the store, and let nobody fill the log with errors.
+#[tokio::test]
+async fn whoever_contends_with_themselves_is_asked_to_wait() {
+    let refusal = ApiError::from(Fault::from(StoreError::Contended)).into_response();
+    assert_eq!(refusal.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refusal.headers()["retry-after"], "1");
 }
 
 #[tokio::test]

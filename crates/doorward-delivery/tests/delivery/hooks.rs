@@ -3,8 +3,10 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use doorward::{EmailAddress, Origin};
 use doorward_delivery::{WebhookSecret, Webhooks};
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 use crate::receiver::{Posted, Receiver};
 use crate::sink::{Manners, Sink};
@@ -120,4 +122,47 @@ async fn a_receiver_that_is_gone_for_a_day_is_given_up() {
     worker.stop().await;
     let outbox = world.outbox().await;
     assert_eq!((outbox.waiting, outbox.abandoned), (0, 1));
+}
+
+/// Takes connections and answers nobody.
+async fn silent() -> (TcpListener, Webhooks) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    (listener, Webhooks::new(&url, vec![WebhookSecret::parse(SECRET).unwrap()]).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_hangs_holds_up_no_letter() {
+    let (world, sink) = world();
+    for number in 0..20 {
+        world.register(&format!("person{number}@example.com")).await;
+    }
+    let (listener, hooks) = silent().await;
+    let worker = world.run(mail(&smtp(&sink), None), Some(hooks));
+    until("twenty webhooks", async || world.outbox().await.waiting == 20).await;
+    let person = EmailAddress::parse("person7@example.com").unwrap();
+    world.auth.request_recovery(&person, Origin::unknown()).await.unwrap();
+    until("the letter", async || !sink.mail().is_empty()).await;
+    assert!(world.outbox().await.waiting >= 20);
+    drop(listener);
+    worker.stop().await;
+}
+
+/// Or each of them would spend its attempts on it, and be given up the sooner.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_gone_is_left_alone_for_a_while() {
+    let (world, sink) = world();
+    for number in 0..60 {
+        world.register(&format!("person{number}@example.com")).await;
+    }
+    let (listener, hooks) = silent().await;
+    drop(listener);
+    let worker = world.run(mail(&smtp(&sink), None), Some(hooks));
+    until("five failures", async || worker.counts().failed >= 5).await;
+    // Letters show that the worker goes on.
+    let person = EmailAddress::parse("person7@example.com").unwrap();
+    world.auth.request_recovery(&person, Origin::unknown()).await.unwrap();
+    until("the letter", async || !sink.mail().is_empty()).await;
+    assert!(worker.counts().failed < 20, "{:?}", worker.counts());
+    worker.stop().await;
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use doorward::outbox::MessageKind;
 use doorward::{EmailAddress, Origin, Registrant, TicketProof};
+use doorward_delivery::Obstacle;
 use tempfile::TempDir;
 
 use crate::sink::{Manners, Sink, certificate};
@@ -125,7 +126,7 @@ async fn a_letter_whose_link_is_over_is_not_sent_any_more() {
     let sink = Sink::start(Manners { is_down: true, ..Manners::default() });
     let world = World::new();
     world.register(ADA).await;
-    world.auth.take_messages(10, Duration::ZERO).await.unwrap().iter().for_each(|message| {
+    world.auth.take_messages(MessageKind::Mail, 10, Duration::ZERO).await.unwrap().iter().for_each(|message| {
         assert_eq!(message.kind, MessageKind::Mail);
     });
     world.later(24 * 60 * 60);
@@ -227,5 +228,5 @@ async fn a_test_letter_says_what_the_server_said() {
     mail.send_test(ADA, "test-1", now).await.unwrap();
     assert_eq!(sink.wait_for(1)[0].header("Subject"), "Example can send mail");
     let refused = mail.send_test("gone@example.com", "test-2", now).await.unwrap_err();
-    assert_eq!((refused.reason.as_str(), refused.is_final), ("the mail server answered 550", true));
+    assert_eq!((refused.reason.as_str(), refused.obstacle), ("the mail server answered 550", Obstacle::Message));
 }

@@ -238,7 +238,7 @@ fn messages(number: u128) -> Vec<NewMessage> {
 }
 
 fn leased(now: Timestamp, limit: u32) -> Taking {
-    Taking { now, leased_until: now.plus(Duration::from_secs(60)), limit }
+    Taking { kind: MessageKind::Mail, now, leased_until: now.plus(Duration::from_secs(60)), limit }
 }
 
 async fn take_all(node: Arc<PostgresStore>) -> Vec<Message> {

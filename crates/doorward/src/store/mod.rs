@@ -33,6 +33,9 @@ pub enum StoreError {
     /// The database cannot serve now: busy, full, read-only, unreachable, or closed.
     #[error("the store is unavailable: {0}")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// Others kept changing the same account or session. Nothing is wrong with the store, and nobody else meets it.
+    #[error("others kept changing the same account or session")]
+    Contended,
     /// More is waiting than the store will hold.
     #[error("too many operations are waiting for the store")]
     Overloaded,

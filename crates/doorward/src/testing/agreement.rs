@@ -240,7 +240,7 @@ impl<'a> Play<'a> {
 
     async fn deliver(&mut self, first: u8, second: u8) -> String {
         let leased_until = self.now.plus(Duration::from_secs(60));
-        let taking = Taking { now: self.now, leased_until, limit: 1 };
+        let taking = Taking { kind: MessageKind::ALL[usize::from(second % 3)], now: self.now, leased_until, limit: 1 };
         let taken = self.store.take_messages(taking).await.unwrap();
         for message in &taken {
             let delivery = match second % 4 {

@@ -30,7 +30,8 @@ pub use super::races::{
 };
 pub use super::records::{
     a_message_goes_to_one_worker_until_it_is_settled, a_record_is_written_with_what_it_tells_of,
-    abandoned_messages_forget_what_they_said, events_are_listed_by_filter_and_page, old_events_are_purged_when_asked,
+    abandoned_messages_forget_what_they_said, each_kind_of_message_is_taken_apart,
+    events_are_listed_by_filter_and_page, old_events_are_purged_when_asked,
 };
 pub use super::rotating::{
     a_refresh_token_rotates_once, a_session_ends_once, a_spent_token_ends_its_session_and_no_other,
@@ -91,6 +92,7 @@ macro_rules! store_contract {
             events_are_listed_by_filter_and_page,
             old_events_are_purged_when_asked,
             a_message_goes_to_one_worker_until_it_is_settled,
+            each_kind_of_message_is_taken_apart,
             abandoned_messages_forget_what_they_said,
             of_changes_decided_on_the_same_account_one_is_made,
             administrators_who_remove_each_other_at_once_leave_one,

@@ -447,7 +447,9 @@ impl OutboxStore for MemoryStore {
     async fn take_messages(&self, taking: Taking) -> StoreResult<Vec<Message>> {
         let mut state = self.state()?;
         let mut due: Vec<_> = state.outbox.iter_mut().collect();
-        due.retain(|waiting| waiting.abandoned_at.is_none() && waiting.due_at <= taking.now);
+        due.retain(|waiting| {
+            waiting.message.kind == taking.kind && waiting.abandoned_at.is_none() && waiting.due_at <= taking.now
+        });
         due.sort_by_key(|waiting| (waiting.due_at, waiting.message.id));
         let taken = due.into_iter().take(taking.limit as usize).map(|waiting| {
             waiting.due_at = taking.leased_until;

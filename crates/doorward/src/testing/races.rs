@@ -116,7 +116,7 @@ pub async fn workers_that_ask_at_once_get_different_messages(store: Arc<dyn Stor
         let record = Record { events: Vec::new(), ..record(EventKind::Login, id) };
         store.record(None, record).await.unwrap();
     }
-    let taking = Taking { now: at(1), leased_until: at(60), limit: 4 };
+    let taking = Taking { kind: MessageKind::Mail, now: at(1), leased_until: at(60), limit: 4 };
     let mut taken = Vec::new();
     // Whoever finds a message in another's hands may get fewer than there are.
     for _ in 0..20 {

@@ -129,10 +129,19 @@ pub async fn old_events_are_purged_when_asked(store: Arc<dyn Store>) {
 }
 
 async fn take(store: &dyn Store, now: Timestamp, limit: u32) -> Vec<Message> {
-    store
-        .take_messages(Taking { now, leased_until: now.plus(std::time::Duration::from_secs(60)), limit })
-        .await
-        .unwrap()
+    let leased_until = now.plus(std::time::Duration::from_secs(60));
+    store.take_messages(Taking { kind: MessageKind::Mail, now, leased_until, limit }).await.unwrap()
+}
+
+pub async fn each_kind_of_message_is_taken_apart(store: Arc<dyn Store>) {
+    let kinds = [MessageKind::Webhook, MessageKind::Recovery, MessageKind::Mail];
+    let messages = kinds.into_iter().zip(1..).map(|(kind, id)| NewMessage { kind, ..message(id, at(1)) }).collect();
+    store.record(None, Record { events: Vec::new(), messages }).await.unwrap();
+    for kind in MessageKind::ALL {
+        let taking = Taking { kind, now: at(2), leased_until: at(60), limit: 10 };
+        let taken = store.take_messages(taking).await.unwrap();
+        assert_eq!(taken.iter().map(|message| message.kind).collect::<Vec<_>>(), [kind]);
+    }
 }
 
 pub async fn a_message_goes_to_one_worker_until_it_is_settled(store: Arc<dyn Store>) {

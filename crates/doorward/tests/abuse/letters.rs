@@ -22,7 +22,10 @@ impl World {
     fn newest_letter(&self) -> Option<(UserId, TicketSecret)> {
         let mut newest = None;
         loop {
-            let taken = block_on(self.auth.take_messages(100, HOUR)).unwrap();
+            let taken: Vec<_> = MessageKind::ALL
+                .into_iter()
+                .flat_map(|kind| block_on(self.auth.take_messages(kind, 100, HOUR)).unwrap())
+                .collect();
             if taken.is_empty() {
                 return newest;
             }

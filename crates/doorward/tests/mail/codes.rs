@@ -113,7 +113,8 @@ fn links_and_codes_outlive_the_exchange_of_the_secret() {
 fn what_is_stored_gives_nobody_a_link_or_a_code() {
     let world = World::new();
     world.register(ADA).unwrap();
-    let messages = block_on(world.auth.take_messages(10, std::time::Duration::ZERO)).unwrap();
+    let messages =
+        block_on(world.auth.take_messages(doorward::outbox::MessageKind::Mail, 10, std::time::Duration::ZERO)).unwrap();
     let letter = world.letter();
     let tickets = doorward::ticket::to_stored(&world.account(ADA).tickets).unwrap();
     let shown = format!("{tickets} {messages:?} {:?}", letter.link());

@@ -213,8 +213,8 @@ fn a_worker_that_died_over_a_request_sends_no_second_letter() {
     world.letters();
     world.request_recovery(ADA);
     let take = |kind| {
-        let taken = block_on(world.auth.take_messages(10, std::time::Duration::from_secs(60))).unwrap();
-        taken.into_iter().find(|message| message.kind == kind).unwrap()
+        let mut taken = block_on(world.auth.take_messages(kind, 10, Duration::from_secs(60))).unwrap();
+        taken.remove(0)
     };
     let wish = take(MessageKind::Recovery);
     assert!(block_on(world.auth.handle_recovery(&wish)).unwrap());

@@ -104,7 +104,8 @@ impl World {
 
     /// Takes everything out of the outbox.
     pub(crate) fn messages(&self) -> Vec<Message> {
-        let taken = block_on(self.auth.take_messages(100, Duration::from_secs(60))).unwrap();
+        let take = |kind| block_on(self.auth.take_messages(kind, 100, Duration::from_secs(60))).unwrap();
+        let taken: Vec<_> = MessageKind::ALL.into_iter().flat_map(take).collect();
         taken.iter().for_each(|message| block_on(self.auth.message_done(message.id)).unwrap());
         taken
     }
