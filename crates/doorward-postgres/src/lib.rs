@@ -69,6 +69,7 @@ pub mod transfer;
 mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use error::{OpenError, OpenErrorReason};
@@ -93,6 +94,8 @@ pub struct PostgresStore {
     hints: Arc<Hints>,
     listener: Option<Listener>,
     broom: Broom,
+    /// Whether the server tells on which timeline it is.
+    knows_timeline: AtomicBool,
 }
 
 /// How to open a database.
@@ -156,6 +159,6 @@ impl PostgresStore {
         prepared.await.map_err(OpenError::of(database.name()))?;
         let hints = Arc::new(Hints::default());
         let listener = options.listen.then(|| database.listen(Arc::clone(&hints)));
-        Ok(Self { database, hints, listener, broom: Broom::default() })
+        Ok(Self { database, hints, listener, broom: Broom::default(), knows_timeline: AtomicBool::new(true) })
     }
 }

@@ -6,7 +6,7 @@ use doorward::audit::{Event, EventQuery};
 use doorward::clock::Timestamp;
 use doorward::email::EmailAddress;
 use doorward::outbox::{Delivery, Message, OutboxStatistics, Taking};
-use doorward::revocation::{Ending, EndingPosition};
+use doorward::revocation::{Ending, EndingPosition, Epoch};
 use doorward::session::{EndReason, NewSession, RotationAttempt, Session, SessionId};
 use doorward::store::{
     OutboxStore, PurgeBounds, Rotation, SessionOpening, Store, StoreResult, UserCreation, UserPage, UserQuery,
@@ -103,6 +103,10 @@ impl Store for PostgresStore {
 
     async fn list_events(&self, query: EventQuery) -> StoreResult<Vec<Event>> {
         Ok(self.database.run(|connection| records::list(connection, query.clone())).await?)
+    }
+
+    async fn epoch(&self) -> StoreResult<Epoch> {
+        Ok(self.database.run(|connection| endings::epoch(connection, &self.knows_timeline)).await?)
     }
 
     async fn endings_after(&self, position: EndingPosition) -> StoreResult<(Vec<Ending>, EndingPosition)> {

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use doorward::revocation::Epoch;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
@@ -34,6 +35,11 @@ impl Database {
     /// change its directory.
     pub(crate) fn new(path: &Path, options: SqliteOptions) -> Result<Self, OpenErrorReason> {
         Ok(Self { path: std::path::absolute(path)?, options })
+    }
+
+    /// Which file is at the path.
+    pub(crate) fn identity(&self) -> io::Result<FileIdentity> {
+        FileIdentity::of(&self.path)
     }
 
     /// Makes the file, readable to its owner alone, if there is none. SQLite gives its log the same mode.
@@ -119,12 +125,21 @@ impl Deref for OpenedFile {
 
 /// Tells one file from another of the same name.
 #[derive(Debug, PartialEq, Eq)]
-struct FileIdentity {
+pub(crate) struct FileIdentity {
     #[cfg(unix)]
     device_and_number: (u64, u64),
 }
 
 impl FileIdentity {
+    /// Another for another file, as far as the system tells files apart.
+    pub(crate) fn epoch(&self) -> Epoch {
+        #[cfg(unix)]
+        let number = self.device_and_number.0.rotate_left(32) ^ self.device_and_number.1;
+        #[cfg(not(unix))]
+        let number = 0_u64;
+        Epoch(number.cast_signed())
+    }
+
     fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         #[cfg(unix)]

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use doorward::revocation::Epoch;
 use doorward::store::StoreResult;
 use futures_channel::oneshot;
 use rusqlite::Connection;
@@ -48,6 +49,11 @@ impl Readers {
     /// Reads on the calling thread: for rows found by their key.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> StoreResult<T> {
         Ok(self.pool.read(work)?)
+    }
+
+    /// Which file is at the database's path.
+    pub(crate) fn epoch(&self) -> Result<Epoch, Fault> {
+        self.pool.database.identity().map(|identity| identity.epoch()).map_err(|error| Fault::Reopen(error.into()))
     }
 
     /// Reads on the thread for that: for what may go through a whole table.

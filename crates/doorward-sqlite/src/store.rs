@@ -5,7 +5,7 @@ use doorward::account::{Account, Amended, Amendment, Erasure, Record};
 use doorward::audit::{Event, EventQuery};
 use doorward::clock::Timestamp;
 use doorward::email::EmailAddress;
-use doorward::revocation::{Ending, EndingPosition};
+use doorward::revocation::{Ending, EndingPosition, Epoch};
 use doorward::session::{EndReason, NewSession, RotationAttempt, Session, SessionId};
 use doorward::store::{
     PurgeBounds, Rotation, SessionOpening, Store, StoreResult, UserCreation, UserPage, UserQuery, VerifiedLogin,
@@ -83,6 +83,10 @@ impl Store for SqliteStore {
 
     async fn list_events(&self, query: EventQuery) -> StoreResult<Vec<Event>> {
         self.readers.scan(move |connection| events::list(connection, &query)).await
+    }
+
+    async fn epoch(&self) -> StoreResult<Epoch> {
+        Ok(self.readers.epoch()?)
     }
 
     async fn endings_after(&self, position: EndingPosition) -> StoreResult<(Vec<Ending>, EndingPosition)> {

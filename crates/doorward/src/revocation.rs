@@ -34,6 +34,10 @@ const LIMIT: usize = 1_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct EndingPosition(pub i64);
 
+/// Which history a store tells. Positions of one say nothing in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Epoch(pub i64);
+
 /// Something that access tokens issued before it must not outlive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
@@ -139,6 +143,8 @@ impl Revocations {
     pub(crate) async fn learn(&self, store: &dyn Store, now: Timestamp, lifetime: Duration) -> StoreResult<()> {
         // Counted before the reading: what is heard of meanwhile is read once more.
         let hints = store.ending_hints();
+        // Before them, too: what is read of another history than this is read again at the next look.
+        self.note_epoch(store.epoch().await?, now);
         let mut is_behind = true;
         while is_behind {
             let position = self.set.read().unwrap_or_else(PoisonError::into_inner).position;
@@ -156,8 +162,23 @@ impl Revocations {
         Ok(())
     }
 
-    /// The store has never given as far as was read here: it was restored from a copy, or another took its place. What is
-    /// remembered stays refused, all is read again, and of every token from before the store is asked.
+    /// The store tells another history than the one that was read of it.
+    fn note_epoch(&self, epoch: Epoch, now: Timestamp) {
+        if self.set.read().unwrap_or_else(PoisonError::into_inner).epoch == Some(epoch) {
+            return;
+        }
+        let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        let known = set.epoch.replace(epoch);
+        if known.is_some_and(|known| known != epoch) {
+            tracing::error!(
+                event = "history_exchanged",
+                "the database is another than before: its file was exchanged, it was restored, or a standby promoted"
+            );
+            self.read_anew(&mut set, now);
+        }
+    }
+
+    /// The store has never given as far as was read here.
     fn start_over(&self, position: EndingPosition, now: Timestamp) {
         let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
         if set.position <= position {
@@ -170,9 +191,14 @@ impl Revocations {
             to = position.0,
             "the list of what ended is shorter than what was read of it: the database was restored, or exchanged"
         );
+        self.read_anew(&mut set, now);
+    }
+
+    /// What is remembered stays refused, all is read again, and of every token from before the store is asked.
+    fn read_anew(&self, set: &mut RevocationSet, now: Timestamp) {
         set.position = EndingPosition::default();
         set.left_out = set.left_out.max(Some(now));
-        self.leave_to_the_set(&set);
+        self.leave_to_the_set(set);
     }
 
     /// Nobody goes by the filter for tokens that the set doesn't know all about.
@@ -257,6 +283,8 @@ struct RevocationSet {
     sessions: HashMap<SessionId, Timestamp>,
     users: HashMap<UserId, UserEnding>,
     position: EndingPosition,
+    /// Of which history; `None` before the first look.
+    epoch: Option<Epoch>,
     forgot_at: Option<Timestamp>,
     limit: usize,
     /// The moment of the last ending that is not remembered any more: too old, or left to the store for want of room. By
@@ -270,6 +298,7 @@ impl Default for RevocationSet {
             sessions: HashMap::new(),
             users: HashMap::new(),
             position: EndingPosition::default(),
+            epoch: None,
             forgot_at: None,
             limit: LIMIT,
             left_out: None,

@@ -352,3 +352,26 @@ fn what_ends_after_a_restore_is_learned_though_positions_went_back() {
     world.later(17 * 60_000);
     assert_eq!(block_on(there.check()).unwrap(), Readiness::Ready);
 }
+
+/// A copy whose list has grown as long as the one that was read of, before anybody looked.
+#[test]
+fn what_ends_in_another_history_is_learned_though_its_list_is_as_long() {
+    let world = World::new();
+    let (here, there) = (world.node(8, SECRET, &[]), world.node(8, SECRET, &[]));
+    let kept = register(&here);
+    let lost = block_on(here.login(&ada(), &password(), Origin::unknown())).unwrap();
+    let backup = world.store.backup();
+    block_on(here.logout(&lost.refresh_token.reveal(), Origin::unknown())).unwrap();
+    world.later(250);
+    assert!(block_on(there.authenticate(lost.access_token.reveal())).is_err());
+    world.store.restore_telling(&backup);
+    // Acknowledged at the position that both have read under another meaning.
+    let third = world.node(8, SECRET, &[]);
+    block_on(third.logout(&kept.refresh_token.reveal(), Origin::unknown())).unwrap();
+    world.later(250);
+    for auth in [&here, &there] {
+        assert!(matches!(block_on(auth.authenticate(kept.access_token.reveal())), Err(AuthenticateError::Invalid)));
+        assert!(block_on(auth.authenticate(lost.access_token.reveal())).is_err());
+        assert_eq!(block_on(auth.check()).unwrap(), Readiness::AskingStore);
+    }
+}

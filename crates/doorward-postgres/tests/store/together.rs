@@ -173,3 +173,18 @@ async fn use_at_once(
     }
     uses.join_all().await
 }
+
+/// Dumped and loaded again, under nodes that go on.
+#[tokio::test]
+async fn a_restored_database_tells_another_history_to_all_nodes() {
+    let database = Fresh::create().await;
+    let nodes = [open(&database).await, open(&database).await];
+    let epoch = nodes[0].epoch().await.unwrap();
+    register(&nodes[0], "ada").await;
+    assert_eq!((nodes[0].epoch().await.unwrap(), nodes[1].epoch().await.unwrap()), (epoch, epoch));
+    connect(database.url()).await.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await.unwrap();
+    doorward_postgres::migrate(database.url()).await.unwrap();
+    let restored = nodes[0].epoch().await.unwrap();
+    assert_ne!(restored, epoch);
+    assert_eq!(nodes[1].epoch().await.unwrap(), restored);
+}

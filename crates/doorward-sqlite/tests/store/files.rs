@@ -119,6 +119,7 @@ fn a_database_put_in_the_place_of_the_open_one_is_used() {
     let store = folder.open();
     let (ada, _) = register(&store, "ada");
     assert!(block_on(store.find_user(ada.id)).unwrap().is_some());
+    let epoch = block_on(store.epoch()).unwrap();
     let restored = other.open();
     register(&restored, "restored");
     block_on(restored.close());
@@ -127,6 +128,7 @@ fn a_database_put_in_the_place_of_the_open_one_is_used() {
     fs::rename(other.path(), folder.path()).unwrap();
     wait_until_readers_look_again();
     assert!(block_on(store.find_account_by_email(&address("ada"))).unwrap().is_none());
+    assert_ne!(block_on(store.epoch()).unwrap(), epoch, "it tells another history");
     register(&store, "bob");
     assert!(block_on(store.find_account_by_email(&address("restored"))).unwrap().is_some());
     block_on(store.close());

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::outbox::{Delivery, Message, OutboxStatistics, Taking};
 use crate::password::PasswordHash;
-use crate::revocation::{Ending, EndingPosition};
+use crate::revocation::{Ending, EndingPosition, Epoch};
 use crate::role::Role;
 use crate::session::{EndReason, NewSession, RotationAttempt, Session, SessionId};
 use crate::token::refresh::{SealedSecret, SessionHandle};
@@ -123,6 +123,10 @@ pub trait Store: LimitStore + OutboxStore + Debug + Send + Sync {
 
     /// The events that match, the latest first.
     async fn list_events(&self, query: EventQuery) -> StoreResult<Vec<Event>>;
+
+    /// Which history this store tells: another when its file was exchanged, when it was restored from a copy, or when
+    /// another server took its place that may not have all that this one had.
+    async fn epoch(&self) -> StoreResult<Epoch>;
 
     /// The endings recorded after `position`, oldest first and [`ENDINGS_AT_ONCE`] at most, and the position to go on
     /// from. That is less than `position` where the store has never given as far: it is not the store any more that

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::email::EmailAddress;
 use crate::limits::MemoryLimits;
 use crate::outbox::{Delivery, Message, NewMessage, OutboxStatistics, Taking};
-use crate::revocation::{Ending, EndingKind, EndingPosition};
+use crate::revocation::{Ending, EndingKind, EndingPosition, Epoch};
 use crate::role::Role;
 use crate::session::{Decision, EndReason, Ended, NewSession, RotationAttempt, Session, SessionId, decide};
 use crate::store::limits::{Admittance, ChargedAttempt, LimitStore, Settlement};
@@ -40,6 +40,7 @@ struct State {
     last_user: i64,
     last_event: i64,
     last_ending: i64,
+    epoch: Epoch,
     is_closed: bool,
 }
 
@@ -61,6 +62,13 @@ impl MemoryStore {
     pub fn backup(&self) -> Self {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Self { state: Mutex::new(state), limits: MemoryLimits::default() }
+    }
+
+    /// As [`restore`](Self::restore), and the store says that it tells another history.
+    pub fn restore_telling(&self, backup: &Self) {
+        let epoch = self.state.lock().unwrap_or_else(PoisonError::into_inner).epoch;
+        self.restore(backup);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).epoch = Epoch(epoch.0 + 1);
     }
 
     /// Takes everything but the limits back to what it was at that [backup](Self::backup), under whoever uses the store.
@@ -356,6 +364,10 @@ impl Store for MemoryStore {
             users: matching().skip(offset).take(query.limit as usize).cloned().collect(),
             total: matching().count() as u64,
         })
+    }
+
+    async fn epoch(&self) -> StoreResult<Epoch> {
+        Ok(self.state()?.epoch)
     }
 
     async fn endings_after(&self, position: EndingPosition) -> StoreResult<(Vec<Ending>, EndingPosition)> {
