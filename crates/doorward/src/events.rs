@@ -6,8 +6,8 @@ use crate::error::Fault;
 use crate::origin::{Actor, Origin};
 use crate::user::UserId;
 
-/// How many events an export has in memory at a time.
-pub const EVENTS_AT_ONCE: u32 = 500;
+/// How many events an export has in memory at a time: 32 KiB and no more, for many may wait to be read.
+pub const EVENTS_AT_ONCE: u32 = 32;
 
 /// A page of events, the latest first.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! What a connection is doing, and by when it must do more.
 
+use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +15,21 @@ use tokio::time::Instant;
 pub(super) struct Patience {
     /// From the connection's start, or from the first byte of a request, to the end of that request's head.
     pub(super) header: Duration,
-    /// From an answer to the first byte of the next request.
+    /// From an answer to the first byte of the next request; and from one part of an answer to the moment at which there
+    /// is room for the next.
     pub(super) idle: Duration,
 }
 
-/// What one connection is doing. Nothing is counted against it while a request is answered.
+/// How a connection has had its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunOut {
+    /// No request came, or not all of its head.
+    Idle,
+    /// The client doesn't take what it asked for.
+    SlowReader,
+}
+
+/// What one connection is doing. Nothing is counted against it while an answer is made.
 #[derive(Debug)]
 pub(super) struct Activity {
     patience: Patience,
@@ -31,6 +42,9 @@ struct State {
     under_way: usize,
     awaited: Awaited,
     since: Instant,
+    /// Since when each answer of which a part is given waits for the client to take it, by its number.
+    given: HashMap<u64, Instant>,
+    answers: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +68,17 @@ impl Activity {
     }
 
     fn new(patience: Patience, bytes_begin_requests: bool) -> Arc<Self> {
-        let state = State { under_way: 0, awaited: Awaited::Head, since: Instant::now() };
+        let state =
+            State { under_way: 0, awaited: Awaited::Head, since: Instant::now(), given: HashMap::new(), answers: 0 };
         Arc::new(Self { patience, bytes_begin_requests, state: Mutex::new(state) })
     }
 
     /// Says that a request's head is complete. It is under way until what is returned is dropped.
     pub(super) fn begin_request(self: &Arc<Self>) -> UnderWay {
-        self.state().under_way += 1;
-        UnderWay(Arc::clone(self))
+        let mut state = self.state();
+        state.under_way += 1;
+        state.answers += 1;
+        UnderWay { activity: Arc::clone(self), number: state.answers }
     }
 
     /// Whether a head has begun or, on a new connection, is about to. HTTP/2 has its own way to say which
@@ -72,27 +89,30 @@ impl Activity {
     }
 
     /// Resolves when the connection has had its time.
-    pub(super) async fn run_out(&self) {
+    pub(super) async fn run_out(&self) -> RunOut {
         // A deadline is never less than this away when it is set: looking as often misses none.
         let interval = self.patience.header.min(self.patience.idle);
         loop {
             let now = Instant::now();
             let next = match self.deadline() {
-                Some(deadline) if deadline <= now => return,
-                Some(deadline) => deadline.min(now + interval),
+                Some((deadline, how)) if deadline <= now => return how,
+                Some((deadline, _)) => deadline.min(now + interval),
                 None => now + interval,
             };
             tokio::time::sleep_until(next).await;
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self) -> Option<(Instant, RunOut)> {
         let state = self.state();
+        if state.under_way > 0 {
+            return state.given.values().min().map(|since| (*since + self.patience.idle, RunOut::SlowReader));
+        }
         let patience = match state.awaited {
             Awaited::Head => self.patience.header,
             Awaited::Request => self.patience.idle,
         };
-        (state.under_way == 0).then(|| state.since + patience)
+        Some((state.since + patience, RunOut::Idle))
     }
 
     fn receive(&self) {
@@ -107,13 +127,29 @@ impl Activity {
     }
 }
 
-/// A request under way.
+/// A request under way, until the last of its answer is given away.
 #[derive(Debug)]
-pub(super) struct UnderWay(Arc<Activity>);
+pub(super) struct UnderWay {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
+impl UnderWay {
+    /// A part of the answer is there to be taken.
+    pub(super) fn give(&self) {
+        self.activity.state().given.insert(self.number, Instant::now());
+    }
+
+    /// The client has room for the next part, which is still made.
+    pub(super) fn make(&self) {
+        self.activity.state().given.remove(&self.number);
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.activity.state();
+        state.given.remove(&self.number);
         state.under_way = state.under_way.saturating_sub(1);
         if state.under_way == 0 {
             (state.awaited, state.since) = (Awaited::Request, Instant::now());

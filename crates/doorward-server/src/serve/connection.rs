@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::activity::{Activity, Noticed, Patience};
+use super::activity::{Activity, Noticed, Patience, RunOut, UnderWay};
 use super::connections::Counts;
 use super::shares::Place;
 use super::tls;
@@ -45,6 +45,8 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// Bytes of one answer that wait until the client takes them.
 const SEND_BUFFER: usize = 64 * 1024;
+/// The same of a whole connection, in the system's memory, of which Linux takes twice as much.
+const SYSTEM_BUFFER: usize = 128 * 1024;
 /// After so much silence an HTTP/2 client is asked whether it is still there, and has as long to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long written bytes may stay unacknowledged, a peer that reads nothing included (RFC 5482).
@@ -82,6 +84,7 @@ impl Edge {
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<()>) {
         // Without these options a connection is slower to answer or to be given up, but still good.
         let _ = stream.set_nodelay(true);
+        let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SYSTEM_BUFFER);
         #[cfg(target_os = "linux")]
         let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_TIMEOUT));
         match &self.tls {
@@ -124,7 +127,7 @@ impl Edge {
         let activity = Activity::of_http1(self.patience);
         let service = hyper::service::service_fn(|request| Arc::clone(self).answer(request, peer, &activity));
         let connection = self.http1.serve_connection(TokioIo::new(Noticed::new(stream, &activity)), service);
-        supervise(connection, http1::Connection::graceful_shutdown, &activity, stop).await;
+        supervise(peer, connection, http1::Connection::graceful_shutdown, &activity, stop).await;
     }
 
     async fn serve_http2<S>(self: &Arc<Self>, stream: S, peer: SocketAddr, stop: watch::Receiver<()>)
@@ -134,7 +137,7 @@ impl Edge {
         let activity = Activity::of_http2(self.patience);
         let service = hyper::service::service_fn(|request| Arc::clone(self).answer(request, peer, &activity));
         let connection = self.http2.serve_connection(TokioIo::new(Noticed::new(stream, &activity)), service);
-        supervise(connection, http2::Connection::graceful_shutdown, &activity, stop).await;
+        supervise(peer, connection, http2::Connection::graceful_shutdown, &activity, stop).await;
     }
 
     /// A future that holds nothing of the connection but its activity: HTTP/2 answers on tasks of their own.
@@ -147,22 +150,18 @@ impl Edge {
         let under_way = activity.begin_request();
         async move {
             let place = self.place_for(&request, peer);
-            let mut response = match place {
-                Err(NoPlace) => overloaded(),
+            let (mut response, place) = match place {
+                Err(NoPlace) => (overloaded(), None),
                 Ok(place) => {
                     request.extensions_mut().insert(ConnectInfo(peer));
-                    let response = self.router.clone().oneshot(request.map(Body::new)).await?;
-                    match place {
-                        Some(place) => response.map(|body| Body::new(Held { body, _place: place })),
-                        None => response,
-                    }
+                    (self.router.clone().oneshot(request.map(Body::new)).await?, place)
                 }
             };
             if self.speaks_tls() {
                 response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
             }
-            drop(under_way);
-            Ok(response)
+            under_way.give();
+            Ok(response.map(|body| Body::new(Held { body, under_way, _place: place })))
         }
     }
 }
@@ -181,10 +180,12 @@ impl Edge {
 /// There is no place for a request.
 struct NoPlace;
 
-/// An answer that holds its request's place until the client has taken the last of it.
+/// An answer that holds its request's place until the client has taken the last of it, and tells when it waits for the
+/// client.
 struct Held {
     body: Body,
-    _place: Place,
+    under_way: UnderWay,
+    _place: Option<Place>,
 }
 
 impl HttpBody for Held {
@@ -195,7 +196,13 @@ impl HttpBody for Held {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.under_way.give();
+        } else {
+            self.under_way.make();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -239,6 +246,7 @@ fn overloaded() -> Response {
 
 /// Drives a connection. `begin_end` lets requests under way finish and takes no more.
 async fn supervise<C>(
+    peer: SocketAddr,
     connection: C,
     begin_end: impl Fn(Pin<&mut C>),
     activity: &Activity,
@@ -267,7 +275,10 @@ async fn supervise<C>(
                 end_at = None;
                 begin_end(connection.as_mut());
             }
-            () = activity.run_out() => {
+            how = activity.run_out() => {
+                if how == RunOut::SlowReader {
+                    tracing::info!(event = "slow_reader", %peer, "an answer is cut: the client doesn't take it");
+                }
                 begin_end(connection.as_mut());
                 let _ = timeout(FAREWELL, connection).await;
                 return;

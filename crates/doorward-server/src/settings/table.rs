@@ -382,7 +382,7 @@ pub static SETTINGS: [Setting; 48] = [
         key: "idle_timeout_seconds",
         default: Some("75"),
         example: "75",
-        help: "How long a connection may stay open between two requests; longer than a proxy's keep-alive before it",
+        help: "How long a connection may stay open between two requests, and wait with a part of an answer that the client doesn't take; longer than a proxy's keep-alive before it",
         ..PLAIN
     },
     Setting {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::application::Home;
+use crate::application::{Home, Server};
 use crate::client::{Answer, PASSWORD};
 
 fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
@@ -94,4 +94,54 @@ fn who_sends_nothing_holds_up_nobody() {
             assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         }
     }
+}
+
+/// Somebody whose export is half a megabyte long.
+fn with_a_long_trail(server: &Server) -> String {
+    let tokens = server.client().register("ada@example.com", PASSWORD).tokens();
+    for number in 0..1600 {
+        let body = serde_json::json!({"full_name": format!("Ada {number}")});
+        assert_eq!(server.client().send("PATCH", "/auth/me", Some(&tokens.access), Some(body)).status, 200);
+    }
+    tokens.access
+}
+
+/// Asks for the export, and gives the connection on which it comes.
+fn ask_for_export(server: &Server, access: &str) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    socket.connect(&server.client().address.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    let head = format!(
+        "GET /auth/me/export HTTP/1.1\r\nHost: t\r\nConnection: close\r\nAuthorization: Bearer {access}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
+/// Whoever reads steadily gets all of it, however long that takes; whoever doesn't holds nothing for long.
+#[test]
+fn a_reader_is_cut_for_its_rate_and_not_for_its_time() {
+    let home = Home::new();
+    let mut server = home.serve(&["--idle-timeout-seconds", "1"]);
+    let access = with_a_long_trail(&server);
+    let mut steady = ask_for_export(&server, &access);
+    let (mut read, mut part) = (Vec::new(), vec![0; 64 * 1024]);
+    loop {
+        match steady.read(&mut part).unwrap() {
+            0 => break,
+            length => read.extend_from_slice(&part[..length]),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let text = String::from_utf8(read).unwrap();
+    assert!(text.len() > 400_000 && text.ends_with("]}\n\r\n0\r\n\r\n"), "{} {}", text.len(), &text[text.len() - 60..]);
+    let mut idle = ask_for_export(&server, &access);
+    server.wait_for_event("slow_reader");
+    // It has a moment left to read in.
+    std::thread::sleep(Duration::from_secs(2));
+    let mut rest = Vec::new();
+    let _ = idle.read_to_end(&mut rest);
+    assert!(rest.len() < text.len(), "what the system keeps for it, and no more: {}", rest.len());
 }
