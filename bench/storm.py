@@ -42,6 +42,11 @@ class Client(threading.Thread):
             self.storm.note(node, moment, False, type(error).__name__)
             time.sleep(0.02)
             return None
+        # Two who use one token at once may contend: nothing else is limited here.
+        if status == 429 and headers.get("Retry-After"):
+            self.storm.note(node, moment, False, "429")
+            time.sleep(0.02)
+            return None
         if status >= 500:
             code = (answer or {}).get("code")
             if status != 503 or code not in EXCUSED or "detail" not in answer or not headers.get("Retry-After"):

@@ -31,7 +31,9 @@ impl Auth {
         identity: &Identity,
         origin: Origin<'_>,
     ) -> Result<PersonalData, AuthenticateError> {
-        let id = self.current_user(identity).await?.id;
+        let user = self.current_user(identity).await?;
+        self.admit_event(&user).await?;
+        let id = user.id;
         let account = self.store.find_account(id).await.map_err(Fault::from)?;
         let account = account.ok_or(AuthenticateError::UserNotFound)?;
         if !account.user.is_active {

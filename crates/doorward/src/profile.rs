@@ -87,9 +87,10 @@ impl Auth {
         change: ProfileChange,
         origin: Origin<'_>,
     ) -> Result<User, AuthenticateError> {
-        let id = self.current_user(identity).await?.id;
+        let user = self.current_user(identity).await?;
+        self.admit_event(&user).await?;
         let now = self.clock.now();
-        self.amend(id, |account| {
+        self.amend(user.id, |account| {
             if !account.user.is_active {
                 return Err(AuthenticateError::Deactivated);
             }

@@ -217,3 +217,23 @@ async fn the_last_administrator_cannot_erase_themselves() {
     assert_eq!(erase(&app, &root.access, PASSWORD).await.status, StatusCode::NO_CONTENT);
     erase(&app, &second.access, PASSWORD).await.is(refusal);
 }
+
+/// Each is written into the audit trail, and costs the account nothing else: a token alone must not fill the disk.
+#[tokio::test]
+async fn what_an_account_writes_into_the_trail_with_a_token_alone_is_limited() {
+    let app = TestApp::limited(&RouterOptions::default());
+    let (ada, bob) = (app.register("ada@example.com").await, app.register("bob@example.com").await);
+    for number in 0..59 {
+        assert_eq!(
+            patch(&app, &ada.access, json!({"full_name": format!("Ada {number}")})).await.status,
+            StatusCode::OK
+        );
+    }
+    assert_eq!(app.get("/auth/me/export", Some(&ada.access)).await.status, StatusCode::OK);
+    let limited = (429, "RATE_LIMITED", "Too many requests");
+    patch(&app, &ada.access, json!({"full_name": "Ada"})).await.is(limited);
+    app.get("/auth/me/export", Some(&ada.access)).await.is(limited);
+    assert_eq!(patch(&app, &bob.access, json!({"full_name": "Bob"})).await.status, StatusCode::OK);
+    app.later(10);
+    assert_eq!(patch(&app, &ada.access, json!({"full_name": "Ada"})).await.status, StatusCode::OK);
+}

@@ -124,7 +124,7 @@ fn ask_for_export(server: &Server, access: &str) -> TcpStream {
 #[test]
 fn a_reader_is_cut_for_its_rate_and_not_for_its_time() {
     let home = Home::new();
-    let mut server = home.serve(&["--idle-timeout-seconds", "1"]);
+    let mut server = home.serve(&["--idle-timeout-seconds", "1", "--rate-limit-enabled=false"]);
     let access = with_a_long_trail(&server);
     let mut steady = ask_for_export(&server, &access);
     let (mut read, mut part) = (Vec::new(), vec![0; 64 * 1024]);

@@ -63,6 +63,11 @@ pub enum Attempt<'a> {
         /// The address that gets a letter.
         to: &'a str,
     },
+    /// Something that an account asks for with nothing but a token, and that is written into its audit trail.
+    Event {
+        /// Whose account.
+        account: &'a str,
+    },
     /// A code from a message, for an account.
     Code {
         /// Whose code it would be.
@@ -120,6 +125,7 @@ impl Attempt<'_> {
                 charged.account(Limit::LetterRecipient, to, Always, Keep);
             }
             Self::AddressInUse { to } => charged.account(Limit::LetterRecipient, to, Always, Keep),
+            Self::Event { account } => charged.account(Limit::AccountEvents, account, Always, Keep),
             Self::Code { account, address } => {
                 charged.network(Limit::CodeNetwork, address, Always, GiveBack);
                 charged.account(Limit::CodeAccount, account, Always, GiveBack);

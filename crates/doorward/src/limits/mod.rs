@@ -35,6 +35,7 @@ use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::store::limits::Admittance;
 use crate::token::keyring::Keyring;
+use crate::user::User;
 use key::LimitKeys;
 use refusals::Refusals;
 
@@ -111,6 +112,13 @@ impl Auth {
             Admittance::Admitted { is_familiar } => Ok(charged.admitted(is_familiar, now.plus(rules.familiar_for))),
             Admittance::Refused { charge, wait } => Err(self.limits.refused(charged.limit(charge), wait, now)),
         }
+    }
+
+    /// Charges the account for an event that costs it nothing else.
+    pub(crate) async fn admit_event(&self, user: &User) -> Result<(), Fault> {
+        let admission = self.admit(Attempt::Event { account: user.email.key() }).await?;
+        self.settle(admission, Outcome::Succeeded).await;
+        Ok(())
     }
 
     /// Gives an attempt back what its outcome says. When the store can't, the charges stay.

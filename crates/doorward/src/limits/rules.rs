@@ -39,6 +39,8 @@ pub enum Limit {
     LetterSender,
     /// Letters to one address that changes of address ask for, whosever account it is.
     LetterRecipient,
+    /// Changes and exports that an account asks for with nothing but a token: each is written into the audit trail.
+    AccountEvents,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,7 +48,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Every limit with its name in metrics and logs and its rule, in the order of [`Limit`].
-const TABLE: [(Limit, &str, Rule); 14] = [
+const TABLE: [(Limit, &str, Rule); 15] = [
     (Limit::LoginNetwork, "login_network", Rule::steady(100, Duration::from_secs(30))),
     (Limit::LoginFamiliar, "login_familiar", Rule::steady(300, SECOND)),
     (Limit::LoginAccount, "login_account", Rule::steady(20, Duration::from_secs(20 * 60))),
@@ -61,6 +63,7 @@ const TABLE: [(Limit, &str, Rule); 14] = [
     (Limit::SecondFactorPair, "second_factor_pair", Rule::doubling(5, Duration::from_secs(10), HOUR)),
     (Limit::LetterSender, "letter_sender", Rule::doubling(3, MINUTE, HOUR)),
     (Limit::LetterRecipient, "letter_recipient", Rule::doubling(3, MINUTE, HOUR)),
+    (Limit::AccountEvents, "account_events", Rule::steady(60, Duration::from_secs(10))),
 ];
 
 impl Limit {
