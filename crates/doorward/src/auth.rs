@@ -8,6 +8,7 @@ use crate::account::{Account, Amended, Amendment, Record, SessionChange};
 use crate::account_rules::AccountRules;
 use crate::audit::NewEvent;
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::clock_watch::ClockWatch;
 use crate::device;
 use crate::error::Fault;
 use crate::limits::Limits;
@@ -47,6 +48,7 @@ pub struct Auth {
     pub(crate) pool: HashingPool,
     pub(crate) keyring: Keyring,
     pub(crate) clock: Arc<dyn Clock>,
+    clock_watch: ClockWatch,
     pub(crate) access_rules: AccessTokenRules,
     pub(crate) refresh_rules: RefreshRules,
     pub(crate) revocations: Revocations,
@@ -67,6 +69,7 @@ impl Auth {
             pool,
             keyring,
             clock: Arc::new(SystemClock),
+            clock_watch: ClockWatch::on(&SystemClock),
             access_rules: AccessTokenRules::default(),
             refresh_rules: RefreshRules::default(),
             revocations: Revocations::default(),
@@ -80,7 +83,7 @@ impl Auth {
     /// The same with another clock.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ..self }
+        Self { clock_watch: ClockWatch::on(&*clock), clock, ..self }
     }
 
     /// The same with other rules for access tokens.
@@ -138,12 +141,16 @@ impl Auth {
     }
 
     /// Removes one batch of what is long dead: expired sessions, endings that no living token is older than,
-    /// and limits that remember nothing any more.
+    /// and limits that remember nothing any more. Nothing while the clock is not where it should be by the time that has
+    /// passed.
     ///
     /// # Errors
     ///
     /// [`Fault::Store`] when the store can't serve.
     pub async fn purge(&self) -> Result<Purged, Fault> {
+        if !self.clock_watch.trusts(&*self.clock) {
+            return Ok(Purged { rows: 0, is_done: true });
+        }
         let now = self.clock.now();
         let endings_before = now.minus(self.access_rules.accepted_for()).minus(ENDING_MARGIN);
         let bounds = PurgeBounds {

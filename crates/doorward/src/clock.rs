@@ -1,7 +1,8 @@
 //! Time, handed in: the library asks a [`Clock`] and never the machine.
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +66,10 @@ fn micros_of(duration: Duration) -> i64 {
 pub trait Clock: Debug + Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// The time that has passed since some moment of the process' own. Unlike the clock it is never corrected: where the
+    /// two part, the clock has leapt.
+    fn elapsed(&self) -> Duration;
 }
 
 /// The machine's own clock.
@@ -76,5 +81,12 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp(micros_of(since_epoch))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "and this the one where it reads what time has passed")]
+    fn elapsed(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        let start = START.get_or_init(Instant::now);
+        Instant::now().duration_since(*start)
     }
 }

@@ -49,6 +49,7 @@ pub mod authenticate;
 pub mod change_email;
 pub mod change_password;
 pub mod clock;
+mod clock_watch;
 mod device;
 pub mod email;
 pub mod erase;

@@ -1,28 +1,34 @@
 //! A clock that stands until it is told to move.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 
 /// A clock that the test owns. It stands still between calls.
 #[derive(Debug)]
-pub struct TestClock(AtomicI64);
+pub struct TestClock {
+    shown: AtomicI64,
+    /// Microseconds.
+    passed: AtomicU64,
+}
 
 impl TestClock {
     /// A clock that shows `moment`.
     pub const fn at(moment: Timestamp) -> Self {
-        Self(AtomicI64::new(moment.micros()))
+        Self { shown: AtomicI64::new(moment.micros()), passed: AtomicU64::new(0) }
     }
 
     /// Lets `duration` pass.
     pub fn advance(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.passed.fetch_add(micros, Ordering::SeqCst);
         self.set(self.now().plus(duration));
     }
 
-    /// Shows `moment` from now on, be it later or earlier.
+    /// Shows `moment` from now on, be it later or earlier. No time passes.
     pub fn set(&self, moment: Timestamp) {
-        self.0.store(moment.micros(), Ordering::SeqCst);
+        self.shown.store(moment.micros(), Ordering::SeqCst);
     }
 }
 
@@ -35,6 +41,10 @@ impl Default for TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        Timestamp::from_micros(self.shown.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(self.passed.load(Ordering::SeqCst))
     }
 }
