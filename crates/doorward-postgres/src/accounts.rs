@@ -1,6 +1,10 @@
 //! Accounts read whole, and changed or erased in one transaction that is sent in one go.
 //!
 //! Every transaction locks in this order: the leave of administrators, the account, its sessions, the list of endings.
+//!
+//! A transaction begins with a claim: is the account what was read, and may it be changed so? What comes after asks what
+//! the claim came to, by a setting of the transaction's own, and does nothing where it failed. So the whole is sent in one
+//! go, and a race that was lost is no error in the server's log.
 
 use doorward::account::{Account, Amended, Amendment, Erasure, SessionChange};
 use doorward::clock::Timestamp;
@@ -10,11 +14,13 @@ use doorward::second_factor::SecondFactor;
 use doorward::session::{EndReason, SessionId};
 use doorward::ticket;
 use doorward::user::UserId;
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::error::Fault;
-use crate::records::{RECORD, RecordColumns};
+use crate::records::{RecordColumns, record_types, with_record};
 use crate::rows;
 use crate::statement::{Connection, Statement, Value};
 use crate::transaction::{Step, in_transaction};
@@ -35,8 +41,21 @@ const FIND: Statement = Statement { sql: find_where!("id = $1"), types: &[Type::
 
 const FIND_BY_EMAIL: Statement = Statement { sql: find_where!("email_key = $1"), types: &[Type::TEXT] };
 
-const CLAIM: Statement =
-    Statement { sql: "SELECT claim_account($1, $2, $3)", types: &[Type::INT8, Type::INT8, Type::BOOL] };
+/// Administrators leave one at a time: the next statement sees what whoever had this lock before has done.
+const LOCK_LEAVE: Statement = Statement { sql: "SELECT pg_advisory_xact_lock(4931282654413812326)", types: &[] };
+
+/// Locks the account if it still is of the revision that was read, and says what the claim came to.
+const CLAIM: Statement = Statement {
+    sql: "
+    WITH claimed AS (SELECT id FROM users WHERE id = $1 AND revision = $2 FOR NO KEY UPDATE)
+    SELECT set_config('doorward.claimed', CASE
+        WHEN NOT EXISTS (SELECT FROM claimed) THEN 'stale'
+        WHEN $3 AND NOT EXISTS (SELECT FROM users WHERE role = 'admin' AND is_active AND id <> $1) THEN 'last_admin'
+        WHEN EXISTS (SELECT FROM users WHERE email_key = $4 AND id <> $1) THEN 'address_taken'
+        ELSE 'yes'
+    END, true) AS claimed",
+    types: &[Type::INT8, Type::INT8, Type::BOOL, Type::TEXT],
+};
 
 const WRITE: Statement = Statement {
     sql: "
@@ -44,7 +63,7 @@ const WRITE: Statement = Statement {
     SET email = $2, email_key = $3, full_name = $4, role = $5, is_active = $6, email_verified_at = $7,
         password_hash = $8, credential_version = $9, must_change_password = $10, second_factor = $11, tickets = $12,
         revision = revision + 1
-    WHERE id = $1",
+    WHERE id = $1 AND current_setting('doorward.claimed', true) = 'yes'",
     types: &[
         Type::INT8,
         Type::TEXT,
@@ -61,8 +80,17 @@ const WRITE: Statement = Statement {
     ],
 };
 
+const RECORD_IF_CLAIMED: Statement = Statement {
+    sql: concat!(
+        "WITH ",
+        with_record!("SELECT $14::bigint, NULL::uuid WHERE current_setting('doorward.claimed', true) = 'yes'"),
+        " SELECT"
+    ),
+    types: record_types![Type::INT8],
+};
+
 const REAUTHENTICATE: Statement = Statement {
-    sql: "UPDATE sessions SET authenticated_at = $3 WHERE user_id = $1 AND id = $2",
+    sql: "UPDATE sessions SET authenticated_at = $3 WHERE user_id = $1 AND id = $2 AND current_setting('doorward.claimed', true) = 'yes'",
     types: &[Type::INT8, Type::UUID, Type::INT8],
 };
 
@@ -73,6 +101,7 @@ const END: Statement = Statement {
     WITH ended AS (
         UPDATE sessions SET ended_at = $2, ended_reason = $3
         WHERE user_id = $1 AND ended_at IS NULL AND $3::text IS NOT NULL
+            AND current_setting('doorward.claimed', true) = 'yes'
             AND CASE WHEN $5 THEN id = $4 ELSE id IS DISTINCT FROM $4 END
         RETURNING id
     )
@@ -84,6 +113,7 @@ const END: Statement = Statement {
         UNION ALL
         SELECT place, kind, NULL, $1, role FROM unnest($6::text[], $7::text[]) WITH ORDINALITY AS own (kind, role, place)
     ) AS news
+    WHERE current_setting('doorward.claimed', true) = 'yes'
     ORDER BY place, session_id",
     types: &[
         Type::INT8,
@@ -100,12 +130,16 @@ const END: Statement = Statement {
 const LOCK_SESSIONS: Statement =
     Statement { sql: "SELECT FROM sessions WHERE user_id = $1 ORDER BY handle FOR UPDATE", types: &[Type::INT8] };
 
-const FORGET_MESSAGES: Statement = Statement { sql: "DELETE FROM outbox WHERE user_id = $1", types: &[Type::INT8] };
+const FORGET_MESSAGES: Statement = Statement {
+    sql: "DELETE FROM outbox WHERE user_id = $1 AND current_setting('doorward.claimed', true) = 'yes'",
+    types: &[Type::INT8],
+};
 
 const FORGET_PERSON: Statement = Statement {
     sql: "
     UPDATE events SET address = NULL, user_agent = NULL, request_id = NULL, details = NULL
-    WHERE user_id = $1 AND num_nonnulls(address, user_agent, request_id, details) > 0",
+    WHERE user_id = $1 AND num_nonnulls(address, user_agent, request_id, details) > 0
+        AND current_setting('doorward.claimed', true) = 'yes'",
     types: &[Type::INT8],
 };
 
@@ -114,16 +148,17 @@ const FORGET_ACTOR: Statement = Statement {
     sql: "
     UPDATE events SET address = NULL, user_agent = NULL, request_id = NULL
     WHERE actor_id = $1 AND actor_id IS NOT NULL AND actor_id IS DISTINCT FROM user_id
-      AND num_nonnulls(address, user_agent, request_id) > 0",
+      AND num_nonnulls(address, user_agent, request_id) > 0 AND current_setting('doorward.claimed', true) = 'yes'",
     types: &[Type::INT8],
 };
 
 const ERASE: Statement = Statement {
     sql: "
     WITH gone AS (
-        DELETE FROM sessions WHERE user_id = $1 RETURNING id, ended_at
+        DELETE FROM sessions WHERE user_id = $1 AND current_setting('doorward.claimed', true) = 'yes'
+        RETURNING id, ended_at
     ), erased AS (
-        DELETE FROM users WHERE id = $1 RETURNING id
+        DELETE FROM users WHERE id = $1 AND current_setting('doorward.claimed', true) = 'yes' RETURNING id
     )
     INSERT INTO endings (at, kind, session_id, user_id)
     SELECT $2, kind, session_id, user_id
@@ -140,8 +175,10 @@ const ERASE: Statement = Statement {
 pub(crate) const STATEMENTS: &[Statement] = &[
     FIND,
     FIND_BY_EMAIL,
+    LOCK_LEAVE,
     CLAIM,
     WRITE,
+    RECORD_IF_CLAIMED,
     REAUTHENTICATE,
     END,
     LOCK_SESSIONS,
@@ -165,10 +202,11 @@ pub(crate) async fn amend(connection: Connection, amendment: &Amendment) -> Resu
     let columns = AccountColumns::of(account);
     let record = RecordColumns::of(record);
     let ends = Ends::of(amendment);
-    let claim: [Value<'_>; 3] = [&id, &revision, needs_other_admin];
-    let mut steps = vec![Step::new(&CLAIM, claim), Step::new(&WRITE, columns.values())];
+    let claim = Claim { id, revision, needs_other_admin: *needs_other_admin, email_key: columns.email_key };
+    let mut steps = claim.steps();
+    steps.push(Step::new(&WRITE, columns.values()));
     if !record.is_empty() {
-        steps.push(Step::new(&RECORD, record.and(&[&id])));
+        steps.push(Step::new(&RECORD_IF_CLAIMED, record.and(&[&id])));
     }
     if let SessionChange::Reauthenticated(session) = &amendment.sessions {
         let values: [Value<'_>; 3] = [&id, session.as_uuid(), &now];
@@ -179,36 +217,63 @@ pub(crate) async fn amend(connection: Connection, amendment: &Amendment) -> Resu
         let values: [Value<'_>; 7] = [&id, &now, &ends.reason, &ends.session, &ends.is_one, &ends.kinds, &ends.roles];
         steps.push(Step::new(&END, values));
     }
-    in_transaction(&connection, &steps).await.map_or_else(outcome, |_| Ok(Amended::Done))
+    outcome(in_transaction(&connection, &steps).await, &claim)
 }
 
 pub(crate) async fn erase(connection: Connection, erasure: &Erasure) -> Result<Amended, Fault> {
     let (id, revision) = (erasure.account.user.id.value(), erasure.account.revision.0);
     let (needs_other_admin, now) = (erasure.needs_other_admin(), erasure.now.micros());
     let record = RecordColumns::of(&erasure.record);
-    let (claim, own): ([Value<'_>; 3], [Value<'_>; 1]) = ([&id, &revision, &needs_other_admin], [&id]);
-    let last: [Value<'_>; 2] = [&id, &now];
-    let steps = [
-        Step::new(&CLAIM, claim),
+    let claim = Claim { id, revision, needs_other_admin, email_key: erasure.account.user.email.key() };
+    let (own, last): ([Value<'_>; 1], [Value<'_>; 2]) = ([&id], [&id, &now]);
+    let mut steps = claim.steps();
+    steps.extend([
         Step::new(&LOCK_SESSIONS, own),
         Step::new(&FORGET_MESSAGES, own),
-        Step::new(&RECORD, record.and(&own)),
+        Step::new(&RECORD_IF_CLAIMED, record.and(&own)),
         Step::new(&FORGET_PERSON, own),
         Step::new(&FORGET_ACTOR, own),
         Step::new(&ERASE, last),
-    ];
-    in_transaction(&connection, &steps).await.map_or_else(outcome, |_| Ok(Amended::Done))
+    ]);
+    outcome(in_transaction(&connection, &steps).await, &claim)
 }
 
-/// What a transaction that failed came to, when it failed as it should.
-fn outcome(fault: Fault) -> Result<Amended, Fault> {
-    let Fault::Refused { state, constraint, .. } = &fault else { return Err(fault) };
-    match (state.code(), constraint.as_deref()) {
-        // These two are raised by `claim_account`.
-        ("DW001", _) => Ok(Amended::Stale),
-        ("DW002", _) => Ok(Amended::LastAdmin),
-        ("23505", Some("users_email_key_key")) => Ok(Amended::AddressTaken),
-        _ => Err(fault),
+/// What a transaction begins with.
+struct Claim<'a> {
+    id: i64,
+    revision: i64,
+    needs_other_admin: bool,
+    /// The address that the account is to have.
+    email_key: &'a str,
+}
+
+impl Claim<'_> {
+    fn steps(&self) -> Vec<Step<'_>> {
+        let values: [Value<'_>; 4] = [&self.id, &self.revision, &self.needs_other_admin, &self.email_key];
+        let lock = self.needs_other_admin.then(|| Step::new(&LOCK_LEAVE, []));
+        lock.into_iter().chain([Step::new(&CLAIM, values)]).collect()
+    }
+}
+
+/// What a transaction that began with that claim came to.
+fn outcome(done: Result<Vec<Vec<Row>>, Fault>, claim: &Claim<'_>) -> Result<Amended, Fault> {
+    let rows = match done {
+        Ok(rows) => rows,
+        // Somebody else took the address after the claim had looked.
+        Err(Fault::Refused { state, constraint: Some(constraint), .. })
+            if state == SqlState::UNIQUE_VIOLATION && constraint == "users_email_key_key" =>
+        {
+            return Ok(Amended::AddressTaken);
+        }
+        Err(fault) => return Err(fault),
+    };
+    let claimed = rows.get(usize::from(claim.needs_other_admin)).and_then(|rows| rows.first());
+    match claimed.ok_or(Fault::Unreadable("claim"))?.try_get("claimed")? {
+        "yes" => Ok(Amended::Done),
+        "stale" => Ok(Amended::Stale),
+        "last_admin" => Ok(Amended::LastAdmin),
+        "address_taken" => Ok(Amended::AddressTaken),
+        _ => Err(Fault::Unreadable("claim")),
     }
 }
 

@@ -68,6 +68,42 @@ async fn of_many_changes_at_once_each_is_made_once_and_none_is_lost() {
     assert_eq!(nodes[1].list_events(ALL).await.unwrap().len(), letters.len());
 }
 
+/// An operator who reads the database's log would take it for a fault.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_race_that_was_lost_is_no_error_in_the_servers_log() {
+    let database = Fresh::create().await;
+    let node = open(&database).await;
+    let (ada, bob) = (register(&node, "ada").await.0, register(&node, "bob").await.0);
+    set_role(&node, ada.id, Role::Admin, START).await.unwrap();
+    let before = node.find_account(ada.id).await.unwrap().unwrap();
+    let change = |change: &dyn Fn(&mut Account)| {
+        let mut after = before.clone();
+        change(&mut after);
+        Amendment::new(&before, after, START).with_record(event())
+    };
+    let rename = |account: &mut Account| account.user.full_name = Some("Ada".to_owned());
+    let taken = |account: &mut Account| account.user.email = bob.email.clone();
+    assert_eq!(node.amend_account(change(&taken)).await.unwrap(), Amended::AddressTaken);
+    assert_eq!(node.amend_account(change(&demote)).await.unwrap(), Amended::LastAdmin);
+    let erasure = Erasure { account: before.clone(), record: event(), now: START };
+    assert_eq!(node.erase_account(erasure.clone()).await.unwrap(), Amended::LastAdmin);
+    assert_eq!(node.find_account(ada.id).await.unwrap().unwrap(), before, "nothing was done");
+    assert_eq!(node.amend_account(change(&rename)).await.unwrap(), Amended::Done);
+    assert_eq!(node.amend_account(change(&rename)).await.unwrap(), Amended::Stale);
+    assert_eq!(node.erase_account(erasure).await.unwrap(), Amended::Stale);
+    assert_eq!(node.list_events(ALL).await.unwrap().len(), 1);
+    node.close().await;
+    drop(node);
+    // Its connections tell when they end. Every error rolls back what it is in.
+    let observer = connect(database.url()).await;
+    let committed = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
+    while count(&observer, committed).await < 10 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let rolled_back = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(count(&observer, rolled_back).await, 0);
+}
+
 fn demote(account: &mut Account) {
     account.user.role = Role::User;
 }
