@@ -152,11 +152,12 @@ class Cluster:
 class Node:
     """A Doorward server."""
 
-    def __init__(self, program, url, *arguments, port=0, tls=None, secret=SECRET, previous=""):
+    def __init__(self, program, url, *arguments, port=0, tls=None, secret=SECRET, previous="", limits=False):
         self.home = tempfile.mkdtemp(prefix="node-")
         command = [program, "serve", f"--bind=127.0.0.1:{port}", "--log-format=json", "--metrics-bind=127.0.0.1:0"]
-        # Everybody comes from one address here.
-        command += ["--rate-limit-enabled=false"]
+        if not limits:
+            # Everybody comes from one address here.
+            command += ["--rate-limit-enabled=false"]
         if tls:
             command += [f"--tls-certificate-file={tls}/tls.pem", f"--tls-key-file={tls}/tls.key"]
         environment = {"DATABASE_URL": url, "SECRET_KEY": secret, "SECRET_KEY_PREVIOUS": previous}

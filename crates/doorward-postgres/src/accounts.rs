@@ -103,27 +103,20 @@ const END: Statement = Statement {
         WHERE user_id = $1 AND ended_at IS NULL AND $3::text IS NOT NULL
             AND current_setting('doorward.claimed', true) = 'yes'
             AND CASE WHEN $5 THEN id = $4 ELSE id IS DISTINCT FROM $4 END
-        RETURNING id
+        RETURNING id, issued_at
     )
     INSERT INTO endings (at, kind, session_id, user_id, role)
-    SELECT $2, kind, session_id, user_id, role
+    SELECT greatest($2, issued_at), kind, session_id, user_id, role
     FROM (
-        SELECT 0 AS place, 'session' AS kind, id AS session_id, NULL::bigint AS user_id, NULL::text AS role
+        SELECT 0 AS place, 'session' AS kind, id AS session_id, NULL::bigint AS user_id, NULL::text AS role, issued_at
         FROM ended WHERE $3::text <> 'expired'
         UNION ALL
-        SELECT place, kind, NULL, $1, role FROM unnest($6::text[], $7::text[]) WITH ORDINALITY AS own (kind, role, place)
+        SELECT place, kind, NULL, $1, role, (SELECT max(issued_at) FROM sessions WHERE user_id = $1)
+        FROM unnest($6::text[], $7::text[]) WITH ORDINALITY AS own (kind, role, place)
     ) AS news
     WHERE current_setting('doorward.claimed', true) = 'yes'
     ORDER BY place, session_id",
-    types: &[
-        Type::INT8,
-        Type::INT8,
-        Type::TEXT,
-        Type::UUID,
-        Type::BOOL,
-        Type::TEXT_ARRAY,
-        Type::TEXT_ARRAY,
-    ],
+    types: &[Type::INT8, Type::INT8, Type::TEXT, Type::UUID, Type::BOOL, Type::TEXT_ARRAY, Type::TEXT_ARRAY],
 };
 
 /// So that whoever is ending one of them has told of it before the events are looked at.
@@ -156,16 +149,16 @@ const ERASE: Statement = Statement {
     sql: "
     WITH gone AS (
         DELETE FROM sessions WHERE user_id = $1 AND current_setting('doorward.claimed', true) = 'yes'
-        RETURNING id, ended_at
+        RETURNING id, ended_at, issued_at
     ), erased AS (
         DELETE FROM users WHERE id = $1 AND current_setting('doorward.claimed', true) = 'yes' RETURNING id
     )
     INSERT INTO endings (at, kind, session_id, user_id)
-    SELECT $2, kind, session_id, user_id
+    SELECT greatest($2, issued_at), kind, session_id, user_id
     FROM (
-        SELECT 'session' AS kind, id AS session_id, NULL::bigint AS user_id FROM gone WHERE ended_at IS NULL
+        SELECT 'session' AS kind, id AS session_id, NULL::bigint AS user_id, issued_at FROM gone WHERE ended_at IS NULL
         UNION ALL
-        SELECT 'deactivated', NULL, id FROM erased
+        SELECT 'deactivated', NULL, id, (SELECT max(issued_at) FROM gone) FROM erased
     ) AS news
     ORDER BY session_id NULLS LAST",
     types: &[Type::INT8, Type::INT8],

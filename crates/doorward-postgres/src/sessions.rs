@@ -37,9 +37,10 @@ const OPEN: Statement = Statement {
             WHERE user_id = (SELECT user_id FROM opened) AND ended_at IS NULL AND expires_at > $18
             ORDER BY issued_at DESC, handle OFFSET $23
         )
-        RETURNING id
+        RETURNING id, issued_at
     ), ended AS (
-        INSERT INTO endings (at, kind, session_id) SELECT $18, 'session', id FROM surplus ORDER BY id
+        INSERT INTO endings (at, kind, session_id)
+        SELECT greatest($18, issued_at), 'session', id FROM surplus ORDER BY id
     ), ",
         with_record!("SELECT user_id, id FROM opened"),
         "
@@ -136,10 +137,10 @@ const END: Statement = Statement {
     WITH ended AS (
         UPDATE sessions SET ended_at = $15, ended_reason = $16
         WHERE handle = $14 AND ended_at IS NULL AND ($17::bytea IS NULL OR current_hash = $17)
-        RETURNING id, user_id
+        RETURNING id, user_id, issued_at
     ), recorded AS (
         INSERT INTO endings (at, kind, session_id)
-        SELECT $15::bigint, 'session', id FROM ended WHERE $16::text <> 'expired'
+        SELECT greatest($15::bigint, issued_at), 'session', id FROM ended WHERE $16::text <> 'expired'
     ), ",
         with_record!("SELECT user_id, id FROM ended"),
         "

@@ -61,7 +61,10 @@ pub(crate) fn amend(connection: &Connection, amendment: &Amendment) -> Result<Am
         update(connection, account)?;
         events::write(connection, Some(id), None, record)?;
         sessions::change(connection, id, *sessions, *now)?;
-        endings.iter().try_for_each(|what| endings::record(connection, *what, *now))?;
+        if !endings.is_empty() {
+            let at = sessions::after_all_tokens_of(connection, id, *now)?;
+            endings.iter().try_for_each(|what| endings::record(connection, *what, at))?;
+        }
     }
     Ok(amended)
 }
@@ -72,12 +75,13 @@ pub(crate) fn erase(connection: &Connection, erasure: &Erasure) -> Result<Amende
     if amended == Amended::Done {
         let all = SessionChange::EndAllBut(None, EndReason::Deactivated);
         sessions::change(connection, id, all, erasure.now)?;
+        let at = sessions::after_all_tokens_of(connection, id, erasure.now)?;
         sessions::delete_all_of(connection, id)?;
         connection.prepare_cached(DELETE)?.execute([id.value()])?;
         outbox::delete_all_of(connection, id)?;
         events::write(connection, Some(id), None, &erasure.record)?;
         events::forget_person(connection, id)?;
-        endings::record(connection, EndingKind::Deactivated(id), erasure.now)?;
+        endings::record(connection, EndingKind::Deactivated(id), at)?;
     }
     Ok(amended)
 }

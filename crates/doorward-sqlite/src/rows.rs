@@ -131,9 +131,10 @@ fn session_in(columns: &mut Columns<'_>) -> Result<Session, Fault> {
     })
 }
 
-pub(crate) fn ended_session(row: &Row<'_>) -> Result<(SessionId, UserId), Fault> {
+/// Which session, whose, and when its last tokens were issued.
+pub(crate) fn ended_session(row: &Row<'_>) -> Result<(SessionId, UserId, Timestamp), Fault> {
     let columns = &mut Columns::of(row);
-    Ok((session_id(columns.take()?), columns.user_id()?))
+    Ok((session_id(columns.take()?), columns.user_id()?, columns.moment()?))
 }
 
 pub(crate) fn session_id(bytes: [u8; 16]) -> SessionId {

@@ -47,15 +47,16 @@ const ROTATE: &str = "
     WHERE handle = :handle";
 
 const END: &str = "
-    UPDATE sessions SET ended_at = ?2, ended_reason = ?3 WHERE handle = ?1 AND ended_at IS NULL RETURNING id, user_id";
+    UPDATE sessions SET ended_at = ?2, ended_reason = ?3 WHERE handle = ?1 AND ended_at IS NULL
+    RETURNING id, user_id, issued_at";
 
 const END_ONE: &str = "
     UPDATE sessions SET ended_at = ?3, ended_reason = ?4 WHERE user_id = ?1 AND id = ?2 AND ended_at IS NULL
-    RETURNING id, user_id";
+    RETURNING id, user_id, issued_at";
 
 const END_ALL_BUT: &str = "
     UPDATE sessions SET ended_at = ?3, ended_reason = ?4 WHERE user_id = ?1 AND id IS NOT ?2 AND ended_at IS NULL
-    RETURNING id, user_id";
+    RETURNING id, user_id, issued_at";
 
 /// What lives beyond the last `?4` that were used.
 const END_SURPLUS: &str = "
@@ -64,9 +65,11 @@ const END_SURPLUS: &str = "
         SELECT handle FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2
         ORDER BY issued_at DESC, handle LIMIT -1 OFFSET ?4
     )
-    RETURNING id, user_id";
+    RETURNING id, user_id, issued_at";
 
 const REAUTHENTICATE: &str = "UPDATE sessions SET authenticated_at = ?3 WHERE user_id = ?1 AND id = ?2";
+
+const LAST_ISSUE: &str = "SELECT max(issued_at) FROM sessions WHERE user_id = ?1";
 
 const DELETE_ALL_OF_USER: &str = "DELETE FROM sessions WHERE user_id = ?1";
 
@@ -82,6 +85,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     END_ALL_BUT,
     END_SURPLUS,
     REAUTHENTICATE,
+    LAST_ISSUE,
     DELETE_ALL_OF_USER,
 ];
 
@@ -196,6 +200,12 @@ pub(crate) fn change(
     Ok(())
 }
 
+/// `now`, or when the last tokens of that user were issued, where that was later by a clock that was ahead.
+pub(crate) fn after_all_tokens_of(connection: &Connection, user: UserId, now: Timestamp) -> Result<Timestamp, Fault> {
+    let last: Option<i64> = connection.prepare_cached(LAST_ISSUE)?.query_row([user.value()], |row| row.get(0))?;
+    Ok(last.map_or(now, |last| now.max(Timestamp::from_micros(last))))
+}
+
 /// Ends what `statement` finds, and records what access tokens must learn of it.
 fn end_found(
     connection: &Connection,
@@ -210,9 +220,11 @@ fn end_found(
         .collect::<Result<Vec<_>, _>>()?;
     // An expired session's access tokens are long dead: nothing to remember.
     if reason != EndReason::Expired {
-        ended.iter().try_for_each(|(id, _)| endings::record(connection, EndingKind::Session(*id), now))?;
+        ended.iter().try_for_each(|(id, _, issued_at)| {
+            endings::record(connection, EndingKind::Session(*id), now.max(*issued_at))
+        })?;
     }
-    Ok(ended)
+    Ok(ended.into_iter().map(|(id, user, _)| (id, user)).collect())
 }
 
 pub(crate) fn find_of_user(connection: &Connection, user: UserId, id: SessionId) -> Result<Option<Session>, Fault> {

@@ -59,6 +59,9 @@ impl Auth {
         let outcome = self.log_in(email, password, origin).await;
         let settled = match &outcome {
             Err(LoginError::SecondFactorRequired(_)) => Outcome::Pending,
+            Err(LoginError::Deactivated | LoginError::PasswordChangeRequired | LoginError::EmailNotVerified) => {
+                Outcome::Barred
+            }
             other => Outcome::of(other, |error| matches!(error, LoginError::Fault(_))),
         };
         self.settle(admission, settled).await;

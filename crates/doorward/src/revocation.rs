@@ -43,7 +43,8 @@ pub struct Epoch(pub i64);
 pub struct Ending {
     /// Its place in the store's list. Of two endings of one user the later has the higher place.
     pub position: EndingPosition,
-    /// When it was recorded.
+    /// When it was recorded; or when the last token was issued that it is to outlive, where that was later by a clock that
+    /// was ahead. It is remembered by this moment.
     pub at: Timestamp,
     /// What ended.
     pub what: EndingKind,
@@ -194,8 +195,11 @@ impl Revocations {
         self.read_anew(&mut set, now);
     }
 
-    /// What is remembered stays refused, all is read again, and of every token from before the store is asked.
+    /// The sessions that are remembered stay refused, all is read again, and of every token from before the store is asked.
+    /// What is known of users is what another history says: who is deactivated there may be active here, and its positions
+    /// would hide what is recorded now.
     fn read_anew(&self, set: &mut RevocationSet, now: Timestamp) {
+        set.users.clear();
         set.position = EndingPosition::default();
         set.left_out = set.left_out.max(Some(now));
         self.leave_to_the_set(set);

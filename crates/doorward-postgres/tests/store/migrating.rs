@@ -21,6 +21,7 @@ async fn pending_migrations_are_told_without_touching_anything() {
             "0006_accounts_events_outbox",
             "0007_events_about_others",
             "0008_outbox_by_kind",
+            "0009_no_wait_is_no_moment",
         ]
     );
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
@@ -35,7 +36,7 @@ async fn without_leave_to_migrate_only_a_current_database_is_opened() {
     let database = Fresh::create().await;
     let open = || PostgresStore::open(database.url(), PostgresOptions { migrate: false, ..PostgresOptions::default() });
     let error = open().await.unwrap_err();
-    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 6 }), "{error:?}");
+    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 7 }), "{error:?}");
     migrate(database.url()).await.unwrap();
     open().await.unwrap().check().await.unwrap();
 }
@@ -44,10 +45,10 @@ async fn without_leave_to_migrate_only_a_current_database_is_opened() {
 async fn a_newer_database_is_refused() {
     let database = Fresh::create().await;
     migrate(database.url()).await.unwrap();
-    let newer = "INSERT INTO schema_migrations VALUES (9, 'passkeys', decode(repeat('00', 32), 'hex'), 0)";
+    let newer = "INSERT INTO schema_migrations VALUES (10, 'passkeys', decode(repeat('00', 32), 'hex'), 0)";
     connect(database.url()).await.batch_execute(newer).await.unwrap();
     let error = PostgresStore::open(database.url(), PostgresOptions::default()).await.unwrap_err();
-    assert!(error.to_string().contains("it was made by a newer Doorward (migration 9)"), "{error}");
+    assert!(error.to_string().contains("it was made by a newer Doorward (migration 10)"), "{error}");
     assert!(pending_migrations(database.url()).await.is_err());
     assert!(migrate(database.url()).await.is_err());
 }
@@ -104,6 +105,6 @@ async fn many_openings_at_once_migrate_once() {
         let url = database.url().to_owned();
         migrations.spawn(async move { migrate(&url).await.unwrap().len() });
     }
-    assert_eq!(migrations.join_all().await.into_iter().sum::<usize>(), 6);
+    assert_eq!(migrations.join_all().await.into_iter().sum::<usize>(), 7);
     open(&database).await.check().await.unwrap();
 }

@@ -225,7 +225,7 @@ impl Admission {
         for (key, rule, _, on_success) in &self.made {
             let is_given_back = match outcome {
                 Outcome::Failed => false,
-                Outcome::NotCarriedOut => true,
+                Outcome::NotCarriedOut | Outcome::Barred => true,
                 // Nothing is to be given back of what is forgotten.
                 Outcome::Succeeded | Outcome::Pending => *on_success == GiveBack,
             };

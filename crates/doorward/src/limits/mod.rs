@@ -141,6 +141,9 @@ pub enum Outcome {
     /// It was no guess, but whoever made it has yet to prove more. What counts guesses gives it back; nothing is
     /// forgotten, and nobody becomes familiar: who knows a password only is no owner.
     Pending,
+    /// It was no guess, but the account lets nobody in now: it waits for its address to be verified or for another
+    /// password, or is deactivated. As if it had not been made: who can be let in later must not wait for it then.
+    Barred,
     /// It was refused.
     Failed,
     /// It was never carried out: nothing was learnt by it.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::token::access::MAX_CLOCK_SKEW;
 
 /// How many attempts one key has, and how it gets more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +52,13 @@ pub enum Verdict {
     Refused(Duration),
 }
 
+/// No moment, for a clock that ran ahead would make a wait of it for the others.
+const NO_WAIT: Timestamp = Timestamp::from_micros(0);
 /// More doublings than this change nothing any more: every further attempt is forgotten at once.
 const MOST_DOUBLINGS: u32 = 16;
-/// A wait that is longer than the rule's longest by more than this was noted by a clock that ran ahead, and counts
-/// for nothing: no jump of a clock keeps anybody out for ever.
-pub const CLOCK_MARGIN: Duration = Duration::from_secs(60 * 60);
+/// What is later by more than this than the rule can make it was noted by a clock that ran ahead, and counts for nothing:
+/// no jump of a clock keeps anybody out.
+pub const CLOCK_MARGIN: Duration = MAX_CLOCK_SKEW;
 
 impl Rule {
     /// A steady rate behind a burst.
@@ -95,7 +98,13 @@ impl Rule {
 
 impl LimitState {
     /// A key of which nothing is known.
-    pub const CLEAN: Self = Self { forgiven_at: Timestamp::from_micros(0), free_at: Timestamp::from_micros(0) };
+    pub const CLEAN: Self = Self { forgiven_at: Timestamp::from_micros(0), free_at: NO_WAIT };
+
+    /// Whether a clock that ran ahead has noted it: no attempts of any number come to that.
+    fn is_from_ahead(self, now: Timestamp, rule: &Rule) -> bool {
+        let latest = now.plus(CLOCK_MARGIN);
+        self.free_at > latest.plus(rule.longest_wait()) || self.forgiven_at > latest.plus(rule.longest_memory())
+    }
 
     /// Whether nothing is left to remember.
     pub fn is_clean(self, now: Timestamp) -> bool {
@@ -106,7 +115,8 @@ impl LimitState {
 /// Decides about one more attempt of a key in `state`.
 pub fn decide(state: LimitState, now: Timestamp, rule: &Rule) -> Verdict {
     let longest = rule.longest_wait();
-    if state.free_at > now && state.free_at <= now.plus(longest).plus(CLOCK_MARGIN) {
+    let state = if state.is_from_ahead(now, rule) { LimitState::CLEAN } else { state };
+    if state.free_at > now {
         return Verdict::Refused(state.free_at.distance(now).min(longest));
     }
     let forgiven_at = state.forgiven_at.max(now).plus(rule.forgiven_every).min(now.plus(rule.longest_memory()));
@@ -114,7 +124,7 @@ pub fn decide(state: LimitState, now: Timestamp, rule: &Rule) -> Verdict {
         Beyond::Steady => forgiven_at.minus(rule.forgiven_every.saturating_mul(rule.burst)).plus(rule.forgiven_every),
         Beyond::Doubling { first, longest } => {
             let owed = owed(forgiven_at, now, rule);
-            if owed < rule.burst { now } else { now.plus(wait(owed - rule.burst, first, longest)) }
+            if owed < rule.burst { NO_WAIT } else { now.plus(wait(owed - rule.burst, first, longest)) }
         }
     };
     Verdict::Allowed(LimitState { forgiven_at, free_at })
@@ -125,7 +135,7 @@ pub fn give_back(state: LimitState, now: Timestamp, rule: &Rule) -> LimitState {
     let forgiven_at = state.forgiven_at.minus(rule.forgiven_every);
     let free_at = match rule.beyond {
         Beyond::Steady => state.free_at.minus(rule.forgiven_every),
-        Beyond::Doubling { .. } if owed(forgiven_at, now, rule) < rule.burst => state.free_at.min(now),
+        Beyond::Doubling { .. } if owed(forgiven_at, now, rule) < rule.burst => NO_WAIT,
         Beyond::Doubling { .. } => state.free_at,
     };
     LimitState { forgiven_at, free_at }

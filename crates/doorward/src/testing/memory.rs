@@ -108,10 +108,15 @@ impl State {
         self.endings.push(Ending { position: EndingPosition(self.last_ending), at, what });
     }
 
+    /// When the last tokens of that user were issued, by whichever clock.
+    fn last_issue(&self, user: UserId) -> Option<Timestamp> {
+        self.sessions.values().filter(|session| session.user_id == user).map(|session| session.issued_at).max()
+    }
+
     fn end(&mut self, handle: SessionHandle, reason: EndReason, at: Timestamp) -> Option<SessionId> {
         let session = self.sessions.get_mut(&handle).filter(|session| session.ended.is_none())?;
         session.ended = Some(Ended { at, reason });
-        let id = session.id;
+        let (id, at) = (session.id, at.max(session.issued_at));
         // An expired session's access tokens are long dead: nothing to remember.
         if reason != EndReason::Expired {
             self.record_ending(EndingKind::Session(id), at);
@@ -202,7 +207,8 @@ impl State {
         self.accounts.insert(id, Account { revision, ..account });
         self.write(Some(id), None, record);
         self.change_sessions(id, sessions, now);
-        endings.into_iter().for_each(|what| self.record_ending(what, now));
+        let at = self.last_issue(id).max(Some(now)).unwrap_or(now);
+        endings.into_iter().for_each(|what| self.record_ending(what, at));
         Amended::Done
     }
 
@@ -215,6 +221,7 @@ impl State {
             return Amended::LastAdmin;
         }
         self.change_sessions(id, SessionChange::EndAllBut(None, EndReason::Deactivated), erasure.now);
+        let at = self.last_issue(id).max(Some(erasure.now)).unwrap_or(erasure.now);
         self.sessions.retain(|_, session| session.user_id != id);
         self.accounts.remove(&id);
         self.outbox.retain(|waiting| waiting.message.user_id != Some(id));
@@ -227,7 +234,7 @@ impl State {
                 what.cause = Cause { actor: what.cause.actor, ..Cause::default() };
             }
         }
-        self.record_ending(EndingKind::Deactivated(id), erasure.now);
+        self.record_ending(EndingKind::Deactivated(id), at);
         Amended::Done
     }
 }

@@ -1,0 +1,62 @@
+//! Two nodes on one store, each with a clock of its own.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward::password::{HashParameters, HashingPool, PoolSettings};
+use doorward::testing::{MemoryStore, TestClock};
+use doorward::token::keyring::{Keyring, SecretKey};
+use doorward::{Auth, Clock, Store};
+
+use crate::link::Link;
+
+const SECRET: &str = "wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd";
+
+/// A process.
+pub(crate) struct Node {
+    pub(crate) auth: Auth,
+    pub(crate) link: Arc<Link>,
+    clock: Arc<TestClock>,
+    /// By how many microseconds its clock has leapt.
+    leapt: i64,
+}
+
+impl Node {
+    pub(crate) fn on(store: &Arc<MemoryStore>) -> Self {
+        let (link, clock) = (Arc::new(Link::to(Arc::clone(store))), Arc::new(TestClock::default()));
+        Self { auth: auth_of(&link, &clock), link, clock, leapt: 0 }
+    }
+
+    /// Dies and starts again, with nothing in memory.
+    pub(crate) fn restart(&mut self) {
+        self.auth = auth_of(&self.link, &self.clock);
+    }
+
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    pub(crate) const fn has_leapt(&self) -> bool {
+        self.leapt != 0
+    }
+
+    pub(crate) fn leap(&mut self, micros: i64) {
+        self.leapt += micros;
+        let now = self.clock.now().micros();
+        self.clock.set(doorward::Timestamp::from_micros(now + micros));
+    }
+
+    pub(crate) fn correct(&mut self) {
+        self.leap(-self.leapt);
+    }
+}
+
+#[expect(clippy::expect_used, reason = "constants")]
+fn auth_of(link: &Arc<Link>, clock: &Arc<TestClock>) -> Auth {
+    let parameters = HashParameters::new(8, 1, 1).expect("the least that there is");
+    let settings = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) };
+    let pool = HashingPool::start(settings).expect("a thread");
+    let keyring = Keyring::new(SecretKey::new(SECRET).expect("long enough"), Vec::new());
+    Auth::new(Arc::clone(link) as Arc<dyn Store>, pool, keyring).with_clock(Arc::clone(clock) as Arc<dyn Clock>)
+}
