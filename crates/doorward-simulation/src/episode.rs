@@ -22,8 +22,10 @@ const MOST_SESSIONS: usize = 24;
 /// After which time an acknowledged end is refused by every node that reaches the store, and by one that doesn't.
 const REFUSED_AFTER: Moment = 250_000;
 const REFUSED_AFTER_WITHOUT_STORE: Moment = 1_000_000;
-/// A leap of a clock.
-const LEAP: i64 = 20 * 60 * 1_000_000;
+/// How far a clock leaps at least, and less than twice as far, in microseconds: ahead and back by less than an access token lives and somewhat more, and ahead
+/// by what housekeeping would go wrong over.
+const LEAPS: [i64; 4] = [20 * MINUTE, 20 * MINUTE, -20 * MINUTE, 48 * 60 * MINUTE];
+const MINUTE: i64 = 60 * 1_000_000;
 
 /// What does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +123,7 @@ impl Episode {
             _ => 1_000_000 + self.dice.under(60_000_000),
         };
         self.now += time;
-        self.nodes.iter().for_each(|node| node.pass(Duration::from_micros(time)));
+        self.nodes.iter_mut().for_each(|node| node.pass(Duration::from_micros(time)));
         let node = self.dice.place(2);
         match self.dice.under(100) {
             0..16 => self.log_in(node),
@@ -305,7 +307,9 @@ impl Episode {
 
     fn leap(&mut self, node: usize) -> Held {
         if !self.nodes[node].has_leapt() {
-            let micros = if self.dice.under(4) == 0 { -LEAP } else { LEAP };
+            let least = LEAPS[self.dice.place(LEAPS.len())];
+            // None is as long as another: a clock that is wrong twice by the same is right by the one who watches it.
+            let micros = least + least.signum() * i64::try_from(self.dice.under(least.unsigned_abs())).unwrap_or(0);
             self.note("leap", format_args!("of {node} by {micros} us"));
             self.nodes[node].leap(micros);
         }

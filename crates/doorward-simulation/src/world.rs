@@ -20,12 +20,17 @@ pub(crate) struct Node {
     clock: Arc<TestClock>,
     /// By how many microseconds its clock has leapt.
     leapt: i64,
+    /// How long ago.
+    since: Duration,
 }
+
+/// For how long a clock is wrong at most. Housekeeping believes one from the tenth minute on that was wrong at the start.
+const LONGEST_WRONG: Duration = Duration::from_secs(9 * 60);
 
 impl Node {
     pub(crate) fn on(store: &Arc<MemoryStore>) -> Self {
         let (link, clock) = (Arc::new(Link::to(Arc::clone(store))), Arc::new(TestClock::default()));
-        Self { auth: auth_of(&link, &clock), link, clock, leapt: 0 }
+        Self { auth: auth_of(&link, &clock), link, clock, leapt: 0, since: Duration::ZERO }
     }
 
     /// Dies and starts again, with nothing in memory.
@@ -33,7 +38,11 @@ impl Node {
         self.auth = auth_of(&self.link, &self.clock);
     }
 
-    pub(crate) fn pass(&self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.since += time;
+        if self.has_leapt() && self.since > LONGEST_WRONG {
+            self.correct();
+        }
         self.clock.advance(time);
     }
 
@@ -43,6 +52,7 @@ impl Node {
 
     pub(crate) fn leap(&mut self, micros: i64) {
         self.leapt += micros;
+        self.since = Duration::ZERO;
         let now = self.clock.now().micros();
         self.clock.set(doorward::Timestamp::from_micros(now + micros));
     }
