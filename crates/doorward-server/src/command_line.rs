@@ -37,6 +37,11 @@ pub enum Task {
     Audit(AuditTask),
     /// `mail …`
     Mail(MailTask),
+    /// `backup`
+    Backup {
+        /// Where the copy goes.
+        copy: PathBuf,
+    },
     /// `migrate`
     Migrate {
         /// Only say what would be done.
@@ -71,6 +76,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         ("serve", _) => (Task::Serve, matches),
         ("audit", Some((_, leaf))) => (Task::Audit(audit::task(leaf)), leaf),
         ("mail", Some((name, leaf))) => (Task::Mail(mail::task(name, leaf).ok_or_else(incomplete)?), leaf),
+        ("backup", _) => (backup_task(matches)?, matches),
         ("migrate", _) => (Task::Migrate { dry_run: matches.get_flag("dry-run") }, matches),
         ("store", Some((_, leaf))) => (Task::StoreCopy(moving::store_copy(leaf)?), leaf),
         ("users", Some(("import", leaf))) => (Task::Users(UsersTask::Import(Box::new(moving::import(leaf)?))), leaf),
@@ -82,6 +88,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         _ => return Err(incomplete()),
     };
     Ok(Invocation { task, flags: flags(leaf) })
+}
+
+fn backup_task(matches: &ArgMatches) -> Result<Task, clap::Error> {
+    let copy = matches.get_one::<PathBuf>("file").cloned().ok_or_else(incomplete)?;
+    Ok(Task::Backup { copy })
 }
 
 fn incomplete() -> clap::Error {
@@ -101,6 +112,21 @@ pub fn command() -> Command {
         .subcommand(users::command())
         .subcommand(audit::command())
         .subcommand(mail::command())
+        .subcommand(with_settings(
+            leaf(
+                "backup",
+                "Write a copy of the SQLite database, also while it is served",
+                "Example:\n  doorward backup /var/backups/doorward-$(date +%F).db",
+            )
+            .arg(
+                Arg::new("file")
+                    .value_name("FILE")
+                    .required(true)
+                    .value_parser(value_parser!(PathBuf))
+                    .help("Where the copy goes; a file that is there is left alone"),
+            ),
+            Scope::Everywhere,
+        ))
         .subcommand(with_settings(
             leaf(
                 "migrate",

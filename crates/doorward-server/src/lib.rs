@@ -59,6 +59,7 @@ fn perform(invocation: &Invocation, raw: &RawSettings) -> Result<ExitCode, Failu
         Task::Users(task) => commands::users::run(&settings, task),
         Task::Audit(task) => commands::audit::run(&settings, task),
         Task::Mail(task) => commands::mail::run(&settings, task),
+        Task::Backup { copy } => commands::backup::run(&settings, copy),
         Task::Migrate { dry_run } => commands::migrate::run(&settings, *dry_run),
         Task::StoreCopy(task) => commands::store::copy(&settings, task),
         Task::ConfigShow => Ok(ExitCode::SUCCESS),

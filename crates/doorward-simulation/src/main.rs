@@ -1,5 +1,5 @@
-//! `doorward-simulation STEPS [FIRST_SEED]` lives episodes and prints the report; `doorward-simulation replay SEED` lives
-//! one again.
+//! `doorward-simulation STEPS [FIRST_SEED]` lives episodes and prints what was done in them; `doorward-simulation report
+//! STEPS` prints the report; `doorward-simulation replay SEED` lives one episode again.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it is for")]
 
@@ -10,15 +10,21 @@ use doorward_simulation::{Tally, Violation, live};
 /// Steps of an episode: what has grown since its begin slows it down.
 const EPISODE: u64 = 2_000;
 
+const HEAD: &str = include_str!("report.md");
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Vec<u64> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
     match (arguments.first().map(String::as_str), &numbers[..]) {
         (Some("replay"), [seed]) => replay(*seed),
+        (Some("report"), [steps]) => {
+            print!("{HEAD}");
+            run(*steps, 1)
+        }
         (_, [steps]) => run(*steps, 1),
         (_, [steps, first]) => run(*steps, *first),
         _ => {
-            eprintln!("usage: doorward-simulation STEPS [FIRST_SEED] | replay SEED");
+            eprintln!("usage: doorward-simulation STEPS [FIRST_SEED] | report STEPS | replay SEED");
             ExitCode::from(2)
         }
     }
@@ -40,9 +46,14 @@ fn run(steps: u64, first: u64) -> ExitCode {
             Err(violation) => return fail(&violation),
         }
     }
-    println!("{} steps, seeds {first} to {}", episodes * EPISODE, first + episodes - 1);
+    println!(
+        "{} steps, seeds {first} to {}, {EPISODE} steps each. All promises held.\n",
+        episodes * EPISODE,
+        first + episodes - 1
+    );
+    println!("| step | times |\n| --- | --- |");
     for (what, count) in total {
-        println!("{what}: {count}");
+        println!("| {what} | {count} |");
     }
     ExitCode::SUCCESS
 }

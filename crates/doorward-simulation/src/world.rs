@@ -24,8 +24,10 @@ pub(crate) struct Node {
     since: Duration,
 }
 
-/// For how long a clock is wrong at most. Housekeeping believes one from the tenth minute on that was wrong at the start.
+/// For how long a clock is wrong at most; and where it was wrong at a process' start, which housekeeping believes from
+/// the half minute on.
 const LONGEST_WRONG: Duration = Duration::from_secs(9 * 60);
+const LONGEST_WRONG_AT_START: Duration = Duration::from_secs(25);
 
 impl Node {
     pub(crate) fn on(store: &Arc<MemoryStore>) -> Self {
@@ -36,6 +38,7 @@ impl Node {
     /// Dies and starts again, with nothing in memory.
     pub(crate) fn restart(&mut self) {
         self.auth = auth_of(&self.link, &self.clock);
+        self.since = self.since.max(LONGEST_WRONG - LONGEST_WRONG_AT_START);
     }
 
     pub(crate) fn pass(&mut self, time: Duration) {

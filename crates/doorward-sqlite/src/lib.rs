@@ -34,6 +34,7 @@
 //! | `error.rs` | what can go wrong |
 
 mod accounts;
+mod backup;
 mod checkpointer;
 mod connection;
 mod endings;
@@ -56,6 +57,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use doorward::limits::MemoryLimits;
+
+pub use backup::{BackupError, back_up};
 pub use error::{OpenError, OpenErrorReason};
 pub use migrations::{Migration, migrate, pending_migrations};
 pub use writer::Statistics;

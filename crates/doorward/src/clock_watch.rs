@@ -10,7 +10,7 @@ use crate::clock::{Clock, Timestamp};
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 /// How long a clock is watched before it is trusted at all: a machine may start by a wrong hour and be told the right one
 /// a little later.
-const WATCHED_FOR: Duration = Duration::from_secs(10 * 60);
+const WATCHED_FOR: Duration = Duration::from_secs(30);
 /// After how long a leap that nobody has corrected is taken for the truth. A machine that slept looks the same.
 const ACCEPTED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -32,6 +32,10 @@ enum Fact {
     Enrolment,
     /// The link of a change of address that is under way.
     Change,
+    /// The challenge of a login whose password was right.
+    Challenge,
+    /// The signing secret, with which access tokens, enrolments and challenges are made.
+    Secret,
 }
 
 /// The account's second factor.
@@ -47,7 +51,7 @@ use Factor::{Lasting, Without, Young};
 
 const FACTORS: [Factor; 3] = [Without, Young, Lasting];
 
-use Fact::{Bearer, Change, Code, Enrolment, Mailbox, Password, Refresh};
+use Fact::{Bearer, Challenge, Change, Code, Enrolment, Mailbox, Password, Refresh, Secret};
 
 /// One thing that can be asked for.
 struct Route {
@@ -66,8 +70,13 @@ const fn route(name: &'static str, needs: &'static [Fact], gives: &'static [Fact
 }
 
 /// Whoever has the password and the code has the account: what else they get is listed to be complete.
-const ROUTES: [Route; 15] = [
-    route("POST /auth/login", &[Password, Code], &[Bearer, Refresh]),
+const ROUTES: [Route; 17] = [
+    Route { with: &[Without], ..route("POST /auth/login", &[Password], &[Bearer, Refresh]) },
+    Route { with: &[Young, Lasting], ..route("POST /auth/login", &[Password], &[Challenge]) },
+    Route {
+        with: &[Young, Lasting],
+        ..route("POST /auth/login/second-factor", &[Challenge, Code], &[Bearer, Refresh])
+    },
     route("POST /auth/refresh", &[Refresh], &[Bearer, Refresh]),
     route("POST /auth/reauthenticate", &[Bearer, Password, Code], &[]),
     route("POST /auth/password", &[Bearer, Password, Code], &[Password, Bearer, Refresh]),
@@ -88,6 +97,9 @@ const ROUTES: [Route; 15] = [
     Route { with: &[Young, Lasting], ..route("POST /auth/recovery-codes", &[Bearer, Password, Code], &[Code]) },
 ];
 
+/// No route: what whoever has the secret makes of it at home.
+const FORGING: Route = route("forging", &[Secret], &[Bearer, Enrolment, Challenge]);
+
 /// A recovery that asks for the removal of a new second factor.
 const REMOVING: &str = "POST /auth/recovery/complete with remove_new_second_factor";
 
@@ -107,6 +119,7 @@ struct Owner {
     id: UserId,
     tokens: Tokens,
     guarded: Option<Guarded>,
+    challenge: Option<String>,
     links: BTreeMap<&'static str, String>,
 }
 
@@ -126,13 +139,16 @@ impl Owner {
         }
         let email = EmailAddress::parse("ada@example.com").unwrap();
         let id = app.auth.find_user_by_email(&email).await.unwrap().unwrap().id;
-        let mut owner = Self { app, id, tokens, guarded, links: BTreeMap::new() };
+        let mut owner = Self { app, id, tokens, guarded, challenge: None, links: BTreeMap::new() };
         let mut change = owner.proof(&[Password, Code]);
         change["email"] = json!("mallory@example.com");
         owner.app.post_as(&owner.tokens.access, "/auth/email", change).await;
         owner.app.post("/auth/recovery", json!({"email": "ada@example.com"})).await;
         owner.read_links().await;
         owner.app.later(30);
+        if factor != Without {
+            owner.challenge = Some(owner.app.challenge("ada@example.com").await);
+        }
         owner
     }
 
@@ -176,7 +192,17 @@ impl Owner {
         let [method, path, ..] = route.name.split(' ').collect::<Vec<_>>()[..] else { panic!() };
         let mut body = self.proof(facts);
         match path {
-            "/auth/login" => return self.logs_in(facts).await,
+            "/auth/login" => {
+                let password = if facts.contains(&Password) { PASSWORD } else { "a wrong guess" };
+                let body = json!({"email": "ada@example.com", "password": password});
+                let first = self.app.post(path, body).await;
+                return first.status.is_success() || first.body["challenge"].is_string();
+            }
+            "/auth/login/second-factor" => {
+                let challenge = Self::stolen(facts, Challenge, self.challenge.as_deref().unwrap_or_default());
+                let code = self.code().filter(|_| facts.contains(&Code));
+                body = json!({"challenge": challenge, "code": code.unwrap_or_else(|| "000000".to_owned())});
+            }
             "/auth/refresh" => {
                 body = json!({"refresh_token": Self::stolen(facts, Refresh, &self.tokens.refresh)});
             }
@@ -215,16 +241,6 @@ impl Owner {
 
     async fn has_factor(&self) -> bool {
         self.app.store.find_account(self.id).await.unwrap().unwrap().second_factor.is_some()
-    }
-
-    async fn logs_in(&self, facts: &[Fact]) -> bool {
-        let password = if facts.contains(&Password) { PASSWORD } else { "a wrong guess" };
-        let body = json!({"email": "ada@example.com", "password": password});
-        let first = self.app.post("/auth/login", body).await;
-        let Some(challenge) = first.body["challenge"].as_str() else { return first.status.is_success() };
-        let code = self.code().filter(|_| facts.contains(&Code)).unwrap_or_else(|| "000000".to_owned());
-        let body = json!({"challenge": challenge, "code": code});
-        self.app.post("/auth/login/second-factor", body).await.status.is_success()
     }
 
     async fn confirmation(&self, facts: &[Fact]) -> Value {
@@ -268,7 +284,8 @@ type State = (BTreeSet<Fact>, Factor);
 
 /// Whoever is in that state can open sessions of the account as they like.
 fn has_the_account((facts, factor): &State) -> bool {
-    facts.contains(&Password) && (facts.contains(&Code) || *factor == Without)
+    let begins_a_login = facts.contains(&Password) || facts.contains(&Secret);
+    begins_a_login && (facts.contains(&Code) || (*factor == Without && facts.contains(&Password)))
 }
 
 /// The shortest way to the account, as the routes on it.
@@ -280,7 +297,7 @@ fn way_to_the_account(start: State) -> Option<Vec<&'static str>> {
             return Some(way);
         }
         let (facts, factor) = &state;
-        for route in ROUTES.iter().filter(|route| route.works_with(*factor)) {
+        for route in ROUTES.iter().chain([&FORGING]).filter(|route| route.works_with(*factor)) {
             if route.needs(*factor).iter().all(|fact| facts.contains(fact)) {
                 let more = facts.iter().copied().chain(route.gives.iter().copied()).collect();
                 let next = (more, route.leaves.unwrap_or(*factor));
@@ -295,7 +312,7 @@ fn way_to_the_account(start: State) -> Option<Vec<&'static str>> {
 
 /// What may be stolen alone, and the sentence that allows the way from it where there is one, for each of
 /// [`FACTORS`].
-const STARTS: [(&str, &[Fact], [&str; 3]); 5] = [
+const STARTS: [(&str, &[Fact], [&str; 3]); 6] = [
     ("an access token", &[Bearer], [""; 3]),
     ("an access token and the refresh token of its session", &[Bearer, Refresh], [""; 3]),
     (
@@ -309,6 +326,15 @@ const STARTS: [(&str, &[Fact], [&str; 3]); 5] = [
     ),
     ("the password", &[Password], ["Where there is no second factor the password is the account.", "", ""]),
     ("a code of the second factor", &[Code], [""; 3]),
+    (
+        "the signing secret",
+        &[Secret],
+        [
+            "As long as what is sealed hangs on the signing secret, whoever has it adds a second factor where there is none.",
+            "",
+            "",
+        ],
+    ),
 ];
 
 /// The rows of the report, as the search finds them.

@@ -43,6 +43,12 @@ pub(crate) fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     for warning in warnings(settings) {
         print_line(&format!("warning: {warning}"))?;
     }
+    if !settings.allowed_origins.is_empty() && settings.refresh_rules.reuse_grace.is_zero() {
+        print_line(
+            "hint: two tabs of a browser that refresh at once end their session: let one refresh at a time \
+             (docs/guide/browser.md), or set refresh_reuse_grace_seconds",
+        )?;
+    }
     print_line("ok")?;
     Ok(ExitCode::SUCCESS)
 }

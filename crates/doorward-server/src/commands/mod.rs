@@ -1,6 +1,7 @@
 //! What is done about each command but `serve`.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod calibrate;
 pub(crate) mod config;
 mod import;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use doorward::Auth;
 
+/// The time before the first round: as soon as the clock is trusted.
+const FIRST: Duration = Duration::from_secs(31);
 /// The time between two rounds.
 const INTERVAL: Duration = Duration::from_secs(600);
 /// The time between two batches of a round, in which others may write.
@@ -12,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Purges the store at intervals, for ever.
 pub(super) async fn run(auth: Arc<Auth>) {
-    let mut rounds = tokio::time::interval(INTERVAL);
+    let mut rounds = tokio::time::interval_at(tokio::time::Instant::now() + FIRST, INTERVAL);
     loop {
         rounds.tick().await;
         purge(&auth).await;

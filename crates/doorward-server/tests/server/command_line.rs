@@ -2,7 +2,7 @@ use crate::application::Home;
 
 #[test]
 fn every_help_has_an_example_and_none_has_a_secret() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 16] = [
         &[],
         &["serve"],
         &["users"],
@@ -13,6 +13,7 @@ fn every_help_has_an_example_and_none_has_a_secret() {
         &["users", "reactivate"],
         &["users", "set-role"],
         &["users", "verify"],
+        &["backup"],
         &["migrate"],
         &["config", "show"],
         &["config", "check"],
@@ -39,6 +40,7 @@ fn wrong_usage_is_status_2() {
         &["serve", "--dance"],
         &["users", "create"],
         &["users", "list", "--bind", "127.0.0.1:1"],
+        &["backup"],
         &["users", "set-role", "a@example.com", "king"],
         &["calibrate", "--target-ms", "0"],
     ] {

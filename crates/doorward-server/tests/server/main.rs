@@ -5,6 +5,8 @@ mod accounts;
 mod application;
 mod authenticator;
 mod authority;
+mod backup;
+mod browser_guide;
 mod calibrate;
 mod client;
 #[path = "../../../doorward-postgres/tests/store/cluster.rs"]
