@@ -1,5 +1,6 @@
 -- Where there is no wait, none is noted: the moment of a clock that ran ahead would be a wait for the others. And what
--- such a clock has noted counts for nothing.
+-- such a clock has noted counts for nothing. A little of a debt is overlooked, a minute at most: attempts at once come in
+-- another order than that of their moments.
 --
 -- Charges an attempt to all keys that apply, or to none when one of them refuses. `applies` is 0 for everybody,
 -- 1 for strangers, 2 for the familiar; `firsts` is 0 for a steady rule. The arithmetic is that of `decide` in
@@ -50,7 +51,7 @@ BEGIN
                 ELSE at + least(longest, first * (1::bigint << least(owed - burst, 16)::integer))
             END AS free_at
         FROM (
-            SELECT *, (forgiven_at - at + period - 1) / period AS owed
+            SELECT *, (greatest(forgiven_at - least(period / 20, margin) - at, 0) + period - 1) / period AS owed
             FROM (
                 SELECT key, burst, period, first, longest,
                     least(
@@ -81,7 +82,8 @@ BEGIN
     SET forgiven_at = rate_limits.forgiven_at - period,
         free_at = CASE
             WHEN first = 0 THEN free_at - period
-            WHEN greatest(rate_limits.forgiven_at - period - at, 0) + period - 1 < burst * period THEN 0
+            WHEN greatest(rate_limits.forgiven_at - period - least(period / 20, 60000000) - at, 0) + period - 1
+                < burst * period THEN 0
             ELSE free_at
         END
     FROM unnest(keys, bursts, periods, firsts) AS charge (key, burst, period, first)

@@ -22,6 +22,8 @@ pub(crate) struct Node {
     leapt: i64,
     /// How long ago.
     since: Duration,
+    /// By how much it was wrong when the process started.
+    began_with: i64,
 }
 
 /// For how long a clock is wrong at most; and where it was wrong at a process' start, which housekeeping believes from
@@ -32,12 +34,13 @@ const LONGEST_WRONG_AT_START: Duration = Duration::from_secs(25);
 impl Node {
     pub(crate) fn on(store: &Arc<MemoryStore>) -> Self {
         let (link, clock) = (Arc::new(Link::to(Arc::clone(store))), Arc::new(TestClock::default()));
-        Self { auth: auth_of(&link, &clock), link, clock, leapt: 0, since: Duration::ZERO }
+        Self { auth: auth_of(&link, &clock), link, clock, leapt: 0, since: Duration::ZERO, began_with: 0 }
     }
 
     /// Dies and starts again, with nothing in memory.
     pub(crate) fn restart(&mut self) {
         self.auth = auth_of(&self.link, &self.clock);
+        self.began_with = self.leapt;
         self.since = self.since.max(LONGEST_WRONG - LONGEST_WRONG_AT_START);
     }
 
@@ -51,6 +54,11 @@ impl Node {
 
     pub(crate) const fn has_leapt(&self) -> bool {
         self.leapt != 0
+    }
+
+    /// Whether a clock that is wrong by so much is right to a process that started by one.
+    pub(crate) const fn would_be_believed(&self, micros: i64) -> bool {
+        self.began_with != 0 && self.began_with.abs_diff(micros) < 600_000_000
     }
 
     pub(crate) fn leap(&mut self, micros: i64) {

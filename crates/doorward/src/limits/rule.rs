@@ -78,6 +78,11 @@ impl Rule {
         Self { burst: self.burst.saturating_mul(times), forgiven_every: self.forgiven_every / times, ..self }
     }
 
+    /// How much of a debt is overlooked.
+    fn overlooked(&self) -> Duration {
+        (self.forgiven_every / 20).min(MAX_CLOCK_SKEW)
+    }
+
     /// The longest wait that anybody is told.
     pub const fn longest_wait(&self) -> Duration {
         match self.beyond {
@@ -141,9 +146,10 @@ pub fn give_back(state: LimitState, now: Timestamp, rule: &Rule) -> LimitState {
     LimitState { forgiven_at, free_at }
 }
 
-/// How many attempts are not wholly forgiven.
+/// How many attempts are not wholly forgiven. A little is overlooked: attempts at once reach the store in another order
+/// than that of their moments, and nodes' clocks differ; neither must count as one attempt more.
 fn owed(forgiven_at: Timestamp, now: Timestamp, rule: &Rule) -> u32 {
-    let debt = forgiven_at.micros().saturating_sub(now.micros()).max(0).unsigned_abs();
+    let debt = forgiven_at.minus(rule.overlooked()).micros().saturating_sub(now.micros()).max(0).unsigned_abs();
     let each = u64::try_from(rule.forgiven_every.as_micros()).unwrap_or(u64::MAX).max(1);
     u32::try_from(debt.div_ceil(each)).unwrap_or(u32::MAX)
 }
@@ -187,6 +193,19 @@ mod tests {
     #[test]
     fn a_doubling_rule_lets_the_wait_grow_to_its_bound() {
         assert_eq!(waits(&GROWING, 7), [0, 5, 10, 20, 30, 30, 30]);
+    }
+
+    /// As requests do that reach the store out of turn, and nodes whose clocks differ.
+    #[test]
+    fn attempts_out_of_turn_are_no_more_than_in_turn() {
+        let rule = Rule::doubling(5, Duration::from_secs(10), Duration::from_secs(1800));
+        let mut state = LimitState::CLEAN;
+        for early in [0, 40, 3, 59_000, 20] {
+            let moment = START.minus(Duration::from_millis(early));
+            let Verdict::Allowed(next) = decide(state, moment, &rule) else { panic!("{early}") };
+            state = next;
+        }
+        assert!(matches!(decide(state, START, &rule), Verdict::Refused(_)));
     }
 
     #[test]
