@@ -152,14 +152,25 @@ where
         let answering = span.in_scope(|| self.inner.call(request));
         let observed = async move {
             let mut response = answering.await?.into_response();
-            tracing::info!(
-                event = "request",
-                method = known(&method),
-                route = route.as_ref().map_or("none", MatchedPath::as_str),
-                status = response.status().as_u16(),
-                micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
-                client = client.map(|client| tracing::field::display(client.0)),
-            );
+            let route = route.as_ref().map_or("none", MatchedPath::as_str);
+            macro_rules! say {
+                ($level:ident) => {
+                    tracing::$level!(
+                        event = "request",
+                        method = known(&method),
+                        route,
+                        status = response.status().as_u16(),
+                        micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
+                        client = client.map(|client| tracing::field::display(client.0)),
+                    )
+                };
+            }
+            // Asked for every few seconds by every balancer, and of interest when the answer is another.
+            if matches!(route, "/health" | "/ready") && response.status().is_success() {
+                say!(debug);
+            } else {
+                say!(info);
+            }
             finish(response.headers_mut(), id);
             Ok(response)
         };

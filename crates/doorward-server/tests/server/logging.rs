@@ -1,4 +1,4 @@
-//! A log that nobody reads.
+//! What the log holds, and a log that nobody reads.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -29,7 +29,7 @@ fn a_log_that_nobody_reads_stops_no_request() {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answers = BufReader::new(stream.try_clone().unwrap());
-    let request = format!("GET /health HTTP/1.1\r\nHost: t\r\nX-Request-Id: {}\r\n\r\n", "x".repeat(64));
+    let request = format!("GET /nowhere HTTP/1.1\r\nHost: t\r\nX-Request-Id: {}\r\n\r\n", "x".repeat(64));
     for _ in 0..REQUESTS {
         stream.write_all(request.as_bytes()).unwrap();
         let mut seen = String::new();
@@ -41,7 +41,7 @@ fn a_log_that_nobody_reads_stops_no_request() {
             let length = piece.len();
             answers.consume(length);
         }
-        assert!(seen.starts_with("HTTP/1.1 200 "), "{seen}");
+        assert!(seen.starts_with("HTTP/1.1 404 "), "{seen}");
     }
 
     let mut requests = 0;
@@ -59,4 +59,21 @@ fn a_log_that_nobody_reads_stops_no_request() {
     child.wait().unwrap();
     assert!(lost > 0);
     assert_eq!(requests + lost, REQUESTS as u64);
+}
+
+/// Balancers ask every few seconds.
+#[test]
+fn probes_that_go_well_are_logged_for_who_debugs() {
+    let home = Home::new();
+    for (flags, expected) in [(&[][..], &["none"][..]), (&["--log-level", "debug"], &["/health", "/ready", "none"])] {
+        let server = home.serve(flags);
+        for path in ["/health", "/ready", "/nowhere"] {
+            server.get(path);
+        }
+        let (_, log) = server.stop();
+        let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let requests = entries.filter(|entry| entry["event"] == "request");
+        let routes: Vec<_> = requests.map(|entry| entry["route"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(routes, expected);
+    }
 }
