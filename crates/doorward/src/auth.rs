@@ -141,8 +141,8 @@ impl Auth {
     }
 
     /// Removes one batch of what is long dead: expired sessions, endings that no living token is older than,
-    /// and limits that remember nothing any more. Nothing in the first half minute, nor while the clock is not where it should be by
-    /// the time that has passed.
+    /// and limits that remember nothing any more. Nothing in the first half minute, nor while the clock is not where it
+    /// should be by the time that has passed.
     ///
     /// # Errors
     ///

@@ -84,8 +84,8 @@ impl Auth {
 
     /// Keeps the address that a letter about a change went to: a change that waits is called off, and one that was made
     /// is taken back. Whoever asked for it knew the password, so the account is left to who reads the mail of that
-    /// address: every session ends, a second factor younger than [`YOUNG`](crate::ticket::YOUNG) is removed, and a letter has a link to choose
-    /// a password.
+    /// address: every session ends, a second factor younger than [`YOUNG`](crate::ticket::YOUNG) is removed, and a letter
+    /// has a link to choose a password.
     ///
     /// # Errors
     ///

@@ -82,6 +82,11 @@ impl Auth {
         let Some(account) = account.filter(|_| verification.matches) else {
             return Err(self.refuse_login(known, LoginError::InvalidCredentials, origin).await);
         };
+        let user = &account.user;
+        if !user.is_active || account.must_change_password || self.awaits_verification(user) {
+            // No limit counts these as guesses: each is written into the audit trail all the same.
+            self.admit_event(user).await?;
+        }
         if !account.user.is_active {
             return Err(self.refuse_login(known, LoginError::Deactivated, origin).await);
         }

@@ -145,7 +145,8 @@ impl Revocations {
         // Counted before the reading: what is heard of meanwhile is read once more.
         let hints = store.ending_hints();
         // Before them, too: what is read of another history than this is read again at the next look.
-        self.note_epoch(store.epoch().await?, now);
+        let epoch = store.epoch().await?;
+        self.note_epoch(epoch, now);
         let mut is_behind = true;
         while is_behind {
             let position = self.set.read().unwrap_or_else(PoisonError::into_inner).position;
@@ -156,7 +157,8 @@ impl Revocations {
             }
             let position = next;
             is_behind = endings.len() >= ENDINGS_AT_ONCE;
-            self.take_in(&endings, position, now.minus(lifetime.saturating_add(MARGIN)), now);
+            let horizon = now.minus(lifetime.saturating_add(MARGIN));
+            self.take_in((epoch, &endings, position), horizon, now);
         }
         self.hints.store(hints, Ordering::Release);
         self.learned_at.store(now.micros(), Ordering::Release);
@@ -211,8 +213,17 @@ impl Revocations {
         self.filter_knows_since.store(since, Ordering::SeqCst);
     }
 
-    fn take_in(&self, endings: &[Ending], position: EndingPosition, horizon: Timestamp, now: Timestamp) {
+    /// Takes in what was read of that history, unless another is told by now: its positions would hide what is there.
+    fn take_in(
+        &self,
+        (epoch, endings, position): (Epoch, &[Ending], EndingPosition),
+        horizon: Timestamp,
+        now: Timestamp,
+    ) {
         let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
+        if set.epoch != Some(epoch) {
+            return;
+        }
         set.apply(endings, position);
         // While the lock is held, and before `learned_at` says that the news are in.
         endings.iter().for_each(|ending| self.filter.add(key_of(ending.what)));

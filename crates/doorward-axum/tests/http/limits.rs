@@ -211,3 +211,21 @@ async fn refreshes_are_limited_when_they_get_nothing() {
     // What was never a token asks nothing of the store.
     assert_eq!(app.refresh("rubbish").await.status, 401);
 }
+
+/// A right password is no guess, so its owner need not wait when the account lets them in again; and yet nobody fills the
+/// audit trail with what is written of each.
+#[tokio::test]
+async fn right_passwords_of_an_account_that_lets_nobody_in_keep_its_owner_out_of_nothing() {
+    let app = TestApp::limited(&RouterOptions::default());
+    app.register("ada@example.com").await;
+    let email = doorward::EmailAddress::parse("ada@example.com").unwrap();
+    let id = app.auth.find_user_by_email(&email).await.unwrap().unwrap().id;
+    app.auth.deactivate(id, doorward::Origin::operator()).await.unwrap();
+    let login = || app.post("/auth/login", json!({"email": "ada@example.com", "password": PASSWORD}));
+    for _ in 0..60 {
+        assert_eq!(login().await.body["code"], "AUTH_ACCOUNT_DEACTIVATED");
+    }
+    login().await.is(LIMITED);
+    app.auth.reactivate(id, doorward::Origin::operator()).await.unwrap();
+    assert_eq!(login().await.status, 200);
+}
