@@ -14,7 +14,7 @@ ADMIN = "root@example.com"
 
 CUT = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'doorward' AND query LIKE '%doorward_endings'"""
+    WHERE datname = current_database() AND application_name = 'doorward/2' AND query LIKE '%doorward_endings'"""
 LISTENING = CUT.replace("pg_terminate_backend(pid)", "*")
 
 

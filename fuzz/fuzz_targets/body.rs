@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::Request;
 use doorward::Auth;
 use doorward::password::{HashParameters, HashingPool, PoolSettings};
-use doorward::testing::MemoryStore;
+use doorward::testing::{MemoryStore, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
 use http_body_util::BodyExt;
 use libfuzzer_sys::fuzz_target;
@@ -22,7 +22,8 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
     let parameters = HashParameters::new(8, 1, 1).unwrap();
     let pool = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) };
     let keyring = Keyring::new(SecretKey::new("wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd").unwrap(), Vec::new());
-    let auth = Auth::new(Arc::new(MemoryStore::new()), HashingPool::start(pool).unwrap(), keyring);
+    let pool = HashingPool::start(pool).unwrap();
+    let auth = block_on(Auth::open(Arc::new(MemoryStore::new()), pool, keyring)).unwrap();
     doorward_axum::router(Arc::new(auth), &Default::default())
 });
 

@@ -18,7 +18,7 @@ use crate::{Failure, SECRET};
 pub(crate) async fn serve(address: &str, folder: &str) -> Result<(), Failure> {
     let store = SqliteStore::open(&Path::new(folder).join("doorward.db"), SqliteOptions::default())?;
     let pool = HashingPool::start(PoolSettings::new(HashParameters::default()))?;
-    let auth = Auth::new(Arc::new(store), pool, Keyring::new(SecretKey::new(SECRET)?, Vec::new()));
+    let auth = Auth::open(Arc::new(store), pool, Keyring::new(SecretKey::new(SECRET)?, Vec::new())).await?;
     let listener = tokio::net::TcpListener::bind(address).await?;
     axum::serve(tcp_nodelay(listener), application(Arc::new(auth.danger_without_limits()))).await?;
     Ok(())

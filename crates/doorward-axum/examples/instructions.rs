@@ -159,7 +159,7 @@ fn read_login_body(times: u32) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let keyring = Keyring::new(SecretKey::new(SECRET)?, Vec::new());
     let pool = HashingPool::start(PoolSettings::new(HashParameters::new(64, 1, 1)?))?;
-    let auth = Arc::new(Auth::new(Arc::new(MemoryStore::new()), pool, keyring));
+    let auth = Arc::new(pollster::block_on(Auth::open(Arc::new(MemoryStore::new()), pool, keyring))?);
     runtime.block_on(async {
         for _ in 0..times {
             let body = r#"{"email":"ada@example.com","password":"correct horse battery staple"}"#;

@@ -145,9 +145,13 @@ impl fmt::Debug for Database {
     }
 }
 
+/// What connections call themselves, unless the URL names them. Those of versions before this one, which know no data
+/// keys, are called `doorward`.
+pub(crate) const APPLICATION_NAME: &str = "doorward/2";
+
 fn set_up(mut config: Config, options: &PostgresOptions) -> Config {
     if config.get_application_name().is_none() {
-        config.application_name("doorward");
+        config.application_name(APPLICATION_NAME);
     }
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(options.connect_timeout);

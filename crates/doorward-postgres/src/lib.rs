@@ -50,6 +50,7 @@ mod accounts;
 #[path = "../tests/store/cluster.rs"]
 mod cluster;
 mod connection;
+mod data_keys;
 mod endings;
 mod error;
 mod hints;

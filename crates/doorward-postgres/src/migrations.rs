@@ -48,7 +48,7 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
@@ -76,6 +76,7 @@ const MIGRATIONS: [Migration; 7] = [
         name: "no_wait_is_no_moment",
         sql: include_str!("../migrations/0009_no_wait_is_no_moment.sql"),
     },
+    Migration { version: 10, name: "data_keys", sql: include_str!("../migrations/0010_data_keys.sql") },
 ];
 
 /// Held until the end of the transaction by whoever migrates: "Doorward" in ASCII. The wait for it, and a
@@ -101,7 +102,7 @@ const TABLES: &str = "
         AND relkind IN ('r', 'p', 'v', 'm', 'f')
         AND relname IN (
             'schema_migrations', 'users', 'sessions', 'endings', 'probes', 'housekeeping', 'rate_limits', 'events', 'outbox',
-            'unfinished_copy'
+            'data_keys', 'unfinished_copy'
         )
         AND attnum > 0
         AND NOT attisdropped
@@ -234,7 +235,7 @@ async fn history(client: &impl GenericClient, tables: &Tables) -> Result<Vec<(u3
 mod tests {
     use super::*;
     use crate::cluster::{Fresh, connect};
-    use crate::{accounts, endings, housekeeping, limits, outbox, records, sessions, users};
+    use crate::{accounts, data_keys, endings, housekeeping, limits, outbox, records, sessions, users};
 
     #[test]
     fn released_migrations_are_frozen() {
@@ -248,6 +249,7 @@ mod tests {
             ("0007_events_about_others", "1dfcc553544b76a30450653e4ddcea589e9df65b20cb95d259f0f21f49c657ed"),
             ("0008_outbox_by_kind", "2666253fefb95423b383cba465b2e3265f927673d9b68fc2f593801c23ee9903"),
             ("0009_no_wait_is_no_moment", "3f370ef231d39e42c9206a17bceea1ed8bf246c599b320efd9d2f6d0144a4653"),
+            ("0010_data_keys", "27eae59c60ebe17909c085f576a97e96b1c3fddf3b62c47003c921e39ab4c200"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
@@ -264,6 +266,7 @@ mod tests {
             endings::STATEMENTS,
             records::STATEMENTS,
             outbox::STATEMENTS,
+            data_keys::STATEMENTS,
             housekeeping::STATEMENTS,
             limits::STATEMENTS,
         ];

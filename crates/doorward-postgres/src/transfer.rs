@@ -18,7 +18,8 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Connections to this database of other processes of Doorward's.
 const OTHERS: &str = "
     SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = current_setting('application_name')";
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND application_name IN ('doorward', current_setting('application_name'))";
 
 /// A connection for statements of the caller's own.
 pub struct TransferClient {

@@ -8,7 +8,7 @@ use doorward::password::{HashingPool, Peppers, PoolSettings};
 use doorward::store::UserQuery;
 use doorward::token::access::AccessTokenRules;
 use doorward::token::keyring::Keyring;
-use doorward::{AccountRules, Auth, Store};
+use doorward::{AccountRules, Auth, OpenError, Store};
 use doorward_postgres::{PostgresOptions, PostgresStore};
 use doorward_sqlite::{SqliteOptions, SqliteStore};
 
@@ -25,7 +25,7 @@ pub(crate) async fn open_for_serving(settings: &Settings) -> Result<Auth, Failur
             Some(budget) => PoolSettings::within_budget(parameters, budget),
             None => PoolSettings::new(parameters),
         },
-        true,
+        Opening::Server,
     )
     .await
 }
@@ -37,8 +37,25 @@ pub(crate) async fn open_for_a_command(settings: &Settings, create: bool) -> Res
         require_database(settings)?;
     }
     name_database(settings);
-    let pool = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(settings.hash_parameters) };
-    open(settings, pool, false).await
+    open(settings, pool_for_a_command(settings), Opening::Command).await
+}
+
+/// The same for giving up what no secret opens any more, if that is `meant`.
+pub(crate) async fn open_giving_up_data_key(settings: &Settings, meant: bool) -> Result<Auth, Failure> {
+    require_database(settings)?;
+    name_database(settings);
+    if !meant {
+        let count = open_store(settings, false).await?.count_second_factors().await.map_err(Failure::because)?;
+        return Err(Failure::new(format!(
+            "the second factors that no secret here opens go, of {count} in all, and whoever knows the password of one \
+             of those accounts gets in: say that you mean it with --yes"
+        )));
+    }
+    open(settings, pool_for_a_command(settings), Opening::GivingUp).await
+}
+
+fn pool_for_a_command(settings: &Settings) -> PoolSettings {
+    PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(settings.hash_parameters) }
 }
 
 /// The rules of access tokens that the settings make.
@@ -101,13 +118,14 @@ async fn secret_of_the_folder(settings: &Settings, store: &dyn Store, listen: bo
     let path = data_dir::secret_path(&settings.data_dir);
     let anybody = UserQuery { limit: 1, ..UserQuery::default() };
     if store.list_users(anybody).await.map_err(Failure::because)?.total > 0 {
+        let second_factors = store.count_second_factors().await.map_err(Failure::because)?;
         return Err(Failure::new(format!(
-            "{} is missing, and {} has accounts. Bring the file back from a backup, or name its secret in secret_key. \
-             With another secret everybody logs in again, and whoever has an authenticator can't: if the old one is \
-             lost for good, say so by making the file yourself: (umask 077; openssl rand -base64 48 > {0}), then doorward \
-             users remove-second-factor for each of them",
+            "{} is missing, {} has accounts, and {} on it. Bring the file back from a backup, or name its secret in \
+             secret_key. If it is lost for good: (umask 077; openssl rand -base64 48 > {0}), then doorward keys \
+             forget-sealed",
             path.display(),
-            settings.database
+            settings.database,
+            counted_factors(second_factors)
         )));
     }
     data_dir::ensure(&settings.data_dir)?;
@@ -121,8 +139,39 @@ async fn secret_of_the_folder(settings: &Settings, store: &dyn Store, listen: bo
     Ok(secret)
 }
 
-/// `listen`: whether hints of what other nodes end are worth a connection, for as long as this lives.
-async fn open(settings: &Settings, pool: PoolSettings, listen: bool) -> Result<Auth, Failure> {
+/// What the service is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// To serve: hints of what other nodes end are worth a connection, for as long as this lives.
+    Server,
+    /// For one command, perhaps beside a server.
+    Command,
+    /// For one command, without what no secret opens any more.
+    GivingUp,
+}
+
+fn lost_or(settings: &Settings, error: OpenError) -> Failure {
+    match error {
+        OpenError::DataKeyLost { second_factors } => Failure::new(format!(
+            "no secret here opens the data key in {}, and {} on it. Name the secret that was secret_key (or sealing_key) \
+             before in secret_key_previous, or in sealing_key_previous if it leaked. If it is lost for good: doorward \
+             keys forget-sealed",
+            settings.database,
+            counted_factors(second_factors)
+        )),
+        error => Failure::because(error),
+    }
+}
+
+fn counted_factors(count: u64) -> String {
+    match count {
+        1 => "1 second factor hangs".to_owned(),
+        count => format!("{count} second factors hang"),
+    }
+}
+
+async fn open(settings: &Settings, pool: PoolSettings, opening: Opening) -> Result<Auth, Failure> {
+    let listen = opening == Opening::Server;
     require_secret(settings)?;
     if let Database::Sqlite(_) = settings.database {
         data_dir::ensure(&settings.data_dir)?;
@@ -138,12 +187,20 @@ async fn open(settings: &Settings, pool: PoolSettings, listen: bool) -> Result<A
         return Err(Failure::new("password_pepper is refused: it is the secret in the data_dir, too"));
     }
     let previous = settings.secret_key_previous.iter().map(Secret::key).collect();
-    let keyring = Keyring::new(secret.key(), previous);
+    let sealing_previous = settings.sealing.previous.iter().map(Secret::key).collect();
+    let sealing = settings.sealing.current.as_ref().map(Secret::key);
+    let keyring = Keyring::new(secret.key(), previous).with_sealing_secret(sealing, sealing_previous);
     let previous = settings.peppers.previous.iter().map(Secret::key).collect();
     let peppers = Peppers::new(settings.peppers.current.as_ref().map(Secret::key), previous);
     let pool = HashingPool::start(PoolSettings { peppers, ..pool })
         .map_err(|error| Failure::new(format!("cannot start the threads that hash passwords: {error}")))?;
-    let auth = Auth::new(store, pool, keyring)
+    let opened = match opening {
+        Opening::Server => Auth::open(store, pool, keyring).await,
+        Opening::Command => Auth::open_beside(store, pool, keyring).await,
+        Opening::GivingUp => Auth::open_giving_up_data_key(store, pool, keyring).await,
+    };
+    let auth = opened
+        .map_err(|error| lost_or(settings, error))?
         .with_access_token_rules(access_token_rules(settings))
         .with_refresh_rules(settings.refresh_rules)
         .with_events_kept(settings.events_kept)

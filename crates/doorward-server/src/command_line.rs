@@ -1,6 +1,7 @@
 //! The command line, made from the table of settings, and what it asks for.
 
 mod audit;
+mod keys;
 mod mail;
 mod moving;
 mod users;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 pub use audit::AuditTask;
+pub use keys::KeysTask;
 pub use mail::MailTask;
 pub use moving::{ImportFrom, ImportTask, StoreCopy};
 pub use users::UsersTask;
@@ -35,6 +37,8 @@ pub enum Task {
     Users(UsersTask),
     /// `audit …`
     Audit(AuditTask),
+    /// `keys …`
+    Keys(KeysTask),
     /// `mail …`
     Mail(MailTask),
     /// `backup`
@@ -75,6 +79,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let (task, leaf) = match (name, matches.subcommand()) {
         ("serve", _) => (Task::Serve, matches),
         ("audit", Some((_, leaf))) => (Task::Audit(audit::task(leaf)), leaf),
+        ("keys", Some((name, leaf))) => (Task::Keys(keys::task(name, leaf).ok_or_else(incomplete)?), leaf),
         ("mail", Some((name, leaf))) => (Task::Mail(mail::task(name, leaf).ok_or_else(incomplete)?), leaf),
         ("backup", _) => (backup_task(matches)?, matches),
         ("migrate", _) => (Task::Migrate { dry_run: matches.get_flag("dry-run") }, matches),
@@ -111,6 +116,7 @@ pub fn command() -> Command {
         .subcommand(serving_command(leaf("serve", "Serve the HTTP API until SIGTERM or SIGINT", serving)))
         .subcommand(users::command())
         .subcommand(audit::command())
+        .subcommand(keys::command())
         .subcommand(mail::command())
         .subcommand(with_settings(
             leaf(

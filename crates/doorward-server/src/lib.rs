@@ -58,6 +58,7 @@ fn perform(invocation: &Invocation, raw: &RawSettings) -> Result<ExitCode, Failu
         Task::Serve => serve::run(&settings),
         Task::Users(task) => commands::users::run(&settings, task),
         Task::Audit(task) => commands::audit::run(&settings, task),
+        Task::Keys(task) => commands::keys::run(&settings, *task),
         Task::Mail(task) => commands::mail::run(&settings, task),
         Task::Backup { copy } => commands::backup::run(&settings, copy),
         Task::Migrate { dry_run } => commands::migrate::run(&settings, *dry_run),

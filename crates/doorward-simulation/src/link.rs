@@ -11,6 +11,7 @@ use doorward::email::EmailAddress;
 use doorward::outbox::{Delivery, Message, OutboxStatistics, Taking};
 use doorward::revocation::{Ending, EndingPosition, Epoch};
 use doorward::session::{EndReason, NewSession, RotationAttempt, Session, SessionId};
+use doorward::store::data_keys::{DataKeyStore, Neighbours, StoredDataKey};
 use doorward::store::limits::{Admittance, ChargedAttempt, LimitStore, Settlement};
 use doorward::store::{
     OutboxStore, PurgeBounds, Rotation, SessionOpening, StoreResult, UserCreation, UserPage, UserQuery, VerifiedLogin,
@@ -40,6 +41,15 @@ impl Link {
 
     pub(crate) fn cut(&self, is_cut: bool) {
         self.is_cut.store(is_cut, Ordering::Relaxed);
+    }
+
+    /// Is whole while a process starts: one that doesn't reach the store ends, and is started again until it does.
+    pub(crate) fn whole_for<T>(&self, start: impl FnOnce() -> T) -> T {
+        let was = [&self.is_cut, &self.loses_writes].map(|fault| fault.swap(false, Ordering::Relaxed));
+        let started = start();
+        self.is_cut.store(was[0], Ordering::Relaxed);
+        self.loses_writes.store(was[1], Ordering::Relaxed);
+        started
     }
 
     /// Whether what is written is done, and the node told that it wasn't.
@@ -164,6 +174,29 @@ impl LimitStore for Link {
 
     async fn purge_limits(&self, now: Timestamp, limit: u32) -> StoreResult<u64> {
         self.ask()?.purge_limits(now, limit).await
+    }
+}
+
+#[async_trait]
+impl DataKeyStore for Link {
+    async fn data_keys(&self) -> StoreResult<Vec<StoredDataKey>> {
+        self.ask()?.data_keys().await
+    }
+
+    async fn replace_data_keys(&self, read: Vec<StoredDataKey>, new: Vec<StoredDataKey>) -> StoreResult<bool> {
+        self.wrote(self.ask()?.replace_data_keys(read, new).await)
+    }
+
+    async fn second_factors_after(&self, after: Option<UserId>, limit: u32) -> StoreResult<Vec<UserId>> {
+        self.ask()?.second_factors_after(after, limit).await
+    }
+
+    async fn count_second_factors(&self) -> StoreResult<u64> {
+        self.ask()?.count_second_factors().await
+    }
+
+    async fn neighbours(&self) -> StoreResult<Neighbours> {
+        self.ask()?.neighbours().await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward::password::{HashParameters, HashingPool, PoolSettings};
-use doorward::testing::{MemoryStore, TestClock};
+use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
 use doorward::{Auth, Clock, Store};
 
@@ -39,7 +39,7 @@ impl Node {
 
     /// Dies and starts again, with nothing in memory.
     pub(crate) fn restart(&mut self) {
-        self.auth = auth_of(&self.link, &self.clock);
+        self.auth = self.link.whole_for(|| auth_of(&self.link, &self.clock));
         self.began_with = self.leapt;
         self.since = self.since.max(LONGEST_WRONG - LONGEST_WRONG_AT_START);
     }
@@ -73,11 +73,12 @@ impl Node {
     }
 }
 
-#[expect(clippy::expect_used, reason = "constants")]
+#[expect(clippy::expect_used, reason = "constants, and a link that is not cut")]
 fn auth_of(link: &Arc<Link>, clock: &Arc<TestClock>) -> Auth {
     let parameters = HashParameters::new(8, 1, 1).expect("the least that there is");
     let settings = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) };
     let pool = HashingPool::start(settings).expect("a thread");
     let keyring = Keyring::new(SecretKey::new(SECRET).expect("long enough"), Vec::new());
-    Auth::new(Arc::clone(link) as Arc<dyn Store>, pool, keyring).with_clock(Arc::clone(clock) as Arc<dyn Clock>)
+    let opened = block_on(Auth::open(Arc::clone(link) as Arc<dyn Store>, pool, keyring));
+    opened.expect("the link is whole at a start").with_clock(Arc::clone(clock) as Arc<dyn Clock>)
 }

@@ -37,6 +37,7 @@ mod accounts;
 mod backup;
 mod checkpointer;
 mod connection;
+mod data_keys;
 mod endings;
 mod error;
 mod events;

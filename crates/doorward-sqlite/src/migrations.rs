@@ -45,7 +45,7 @@ impl fmt::Display for Migration {
     }
 }
 
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         version: 1,
         name: "users_and_sessions",
@@ -68,6 +68,7 @@ const MIGRATIONS: [Migration; 6] = [
         sql: include_str!("../migrations/0007_events_about_others.sql"),
     },
     Migration { version: 8, name: "outbox_by_kind", sql: include_str!("../migrations/0008_outbox_by_kind.sql") },
+    Migration { version: 10, name: "data_keys", sql: include_str!("../migrations/0010_data_keys.sql") },
 ];
 
 /// Marks the file as Doorward's (`PRAGMA application_id`): "Door" in ASCII.
@@ -225,7 +226,7 @@ fn has_table(connection: &Connection, name: &str) -> Result<bool, OpenErrorReaso
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{accounts, endings, events, housekeeping, outbox, sessions, users};
+    use crate::{accounts, data_keys, endings, events, housekeeping, outbox, sessions, users};
 
     fn fresh() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
@@ -244,6 +245,7 @@ mod tests {
             ("0006_accounts_events_outbox", "182d0975b908c87d3d75e7ede81e5ddf1d7a8e5681a136e9ff62c046b5c6a48a"),
             ("0007_events_about_others", "608a5781d31bb99c292096d2f20b24dd699de679323f57f1f85f72791194f289"),
             ("0008_outbox_by_kind", "2666253fefb95423b383cba465b2e3265f927673d9b68fc2f593801c23ee9903"),
+            ("0010_data_keys", "06533062b446a8dc3e5e898eb54abfb07a601be82a8625f036e76d68b46a38bf"),
         ];
         assert_eq!(checksums, released.map(|(name, checksum)| (name.to_owned(), checksum.to_owned())));
     }
@@ -258,6 +260,7 @@ mod tests {
             endings::STATEMENTS,
             events::STATEMENTS,
             outbox::STATEMENTS,
+            data_keys::STATEMENTS,
             housekeeping::STATEMENTS,
         ];
         for statement in statements.concat() {

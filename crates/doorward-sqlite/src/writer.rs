@@ -228,7 +228,7 @@ mod tests {
         let count = writer.write(|connection| {
             Ok(connection.query_row("SELECT count(*) FROM schema_migrations", [], |row| row.get::<_, i64>(0))?)
         });
-        assert_eq!(block_on(count).unwrap(), 6);
+        assert_eq!(block_on(count).unwrap(), 7);
     }
 
     #[test]

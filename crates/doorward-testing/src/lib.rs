@@ -30,7 +30,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use doorward::password::{HashParameters, HashingPool, PoolSettings};
-use doorward::testing::{MemoryStore, TestClock};
+use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
 use doorward::{Auth, Clock, Store};
 
@@ -69,7 +69,7 @@ impl TestAuth {
         Self::on(Arc::new(MemoryStore::new()), finish)
     }
 
-    /// The same on another store.
+    /// The same on another store, which must serve without this thread's doing: in memory or SQLite.
     #[expect(clippy::expect_used, reason = "for tests: its failures are panics")]
     pub fn on(store: Arc<dyn Store>, finish: impl FnOnce(Auth) -> Auth) -> Self {
         let parameters = HashParameters::new(8, 1, 1).expect("the least that Argon2id takes");
@@ -77,7 +77,8 @@ impl TestAuth {
         let pool = HashingPool::start(settings).expect("a thread can be started");
         let keyring = Keyring::new(SecretKey::new(SECRET).expect("it is long and varied"), Vec::new());
         let clock = Arc::new(TestClock::default());
-        let auth = Auth::new(Arc::clone(&store), pool, keyring)
+        let auth = block_on(Auth::open(Arc::clone(&store), pool, keyring))
+            .expect("the store serves")
             .with_clock(Arc::clone(&clock) as Arc<dyn Clock>)
             .danger_without_limits();
         Self { auth: Arc::new(finish(auth)), clock, store, mailbox: Mutex::default() }

@@ -167,6 +167,12 @@ pub const TABLES: &[Table] = &[
         key_length: 1,
         sequence: None,
     },
+    Table {
+        name: "data_keys",
+        columns: &[uuid("id"), text("state"), bytes("sealed"), integer("made_at")],
+        key_length: 1,
+        sequence: None,
+    },
 ];
 
 /// The tables that are not copied, and why.

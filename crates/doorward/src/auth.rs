@@ -9,6 +9,7 @@ use crate::account_rules::AccountRules;
 use crate::audit::NewEvent;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::clock_watch::ClockWatch;
+use crate::data_key::DataKeys;
 use crate::device;
 use crate::error::Fault;
 use crate::limits::Limits;
@@ -47,6 +48,7 @@ pub struct Auth {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) pool: HashingPool,
     pub(crate) keyring: Keyring,
+    pub(crate) data_keys: DataKeys,
     pub(crate) clock: Arc<dyn Clock>,
     clock_watch: ClockWatch,
     pub(crate) access_rules: AccessTokenRules,
@@ -60,14 +62,13 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Authentication on `store`, hashing in `pool`, signing with `keyring`; the machine's clock and the
-    /// default rules (15 minutes, 7 days, the limits of [`LimitRules`](crate::limits::LimitRules)).
-    pub fn new(store: Arc<dyn Store>, pool: HashingPool, keyring: Keyring) -> Self {
+    pub(crate) fn of_parts(store: Arc<dyn Store>, pool: HashingPool, keyring: Keyring, data_keys: DataKeys) -> Self {
         Self {
-            limits: Limits::new(&keyring),
+            limits: Limits::default(),
             store,
             pool,
             keyring,
+            data_keys,
             clock: Arc::new(SystemClock),
             clock_watch: ClockWatch::on(&SystemClock),
             access_rules: AccessTokenRules::default(),
@@ -197,7 +198,7 @@ impl Auth {
         let mut messages = Vec::new();
         if self.sends_webhooks {
             for event in &events {
-                messages.push(webhook::message(event, &self.keyring)?);
+                messages.push(webhook::message(event, &self.sealer())?);
             }
         }
         Ok(Record { events, messages })

@@ -15,7 +15,7 @@ use crate::sealing::Label;
 use crate::ticket::{Purpose, TicketSecret};
 use crate::user::User;
 
-const LETTER_LABEL: Label = Label("doorward letter v1");
+pub(crate) const LETTER_LABEL: Label = Label("doorward letter v1");
 
 /// A letter to one address.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -173,14 +173,14 @@ impl Auth {
     ) -> Result<NewMessage, Fault> {
         let letter = Letter { to: to.to_owned(), name, content, at: now.micros() };
         let mut plain = serde_json::to_vec(&letter).unwrap_or_default();
-        let sealed = self.keyring.seal(LETTER_LABEL, &plain)?;
+        let sealed = self.sealer().seal(LETTER_LABEL, &plain)?;
         plain.zeroize();
         Ok(NewMessage { id: random_uuid()?, kind: MessageKind::Mail, sealed, created_at: now })
     }
 
     /// The letter in a message of the outbox; `None` when it isn't one, or its secret is no longer kept.
     pub fn open_letter(&self, message: &Message) -> Option<Letter> {
-        let plain = self.keyring.open(LETTER_LABEL, &message.sealed).filter(|_| message.kind == MessageKind::Mail)?;
+        let plain = self.sealer().open(LETTER_LABEL, &message.sealed).filter(|_| message.kind == MessageKind::Mail)?;
         serde_json::from_slice(&plain).ok()
     }
 }

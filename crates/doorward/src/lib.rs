@@ -15,7 +15,7 @@
 //! # pollster::block_on(async {
 //! let keyring = Keyring::new(SecretKey::new("kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP")?, Vec::new());
 //! let pool = HashingPool::start(PoolSettings::new(HashParameters::default()))?;
-//! let auth = Auth::new(Arc::new(MemoryStore::new()), pool, keyring);
+//! let auth = Auth::open(Arc::new(MemoryStore::new()), pool, keyring).await?;
 //!
 //! let email = EmailAddress::parse("ada@example.com")?;
 //! let password = Password::new("correct horse battery staple".to_owned())?;
@@ -50,6 +50,7 @@ pub mod change_email;
 pub mod change_password;
 pub mod clock;
 mod clock_watch;
+mod data_key;
 mod device;
 pub mod email;
 pub mod erase;
@@ -94,6 +95,7 @@ pub use account_rules::AccountRules;
 pub use auth::{Auth, Purged, Readiness, TokenPair};
 pub use authenticate::{AuthenticateError, Identity};
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use data_key::{DataKeyWork, OpenError};
 pub use email::EmailAddress;
 pub use error::Fault;
 pub use origin::{Actor, Origin};

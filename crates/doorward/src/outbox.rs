@@ -116,6 +116,8 @@ impl Auth {
     /// [`Fault::Store`] when the store can't serve.
     pub async fn take_messages(&self, kind: MessageKind, limit: u32, lease: Duration) -> Result<Vec<Message>, Fault> {
         let now = self.clock.now();
+        // What is taken is opened next.
+        self.fresh_sealer().await?;
         Ok(self.store.take_messages(Taking { kind, now, leased_until: now.plus(lease), limit }).await?)
     }
 

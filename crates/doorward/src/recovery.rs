@@ -28,7 +28,7 @@ use crate::sealing::Label;
 use crate::session::EndReason;
 use crate::ticket::{Purpose, lasting, replace};
 
-const RECOVERY_LABEL: Label = Label("doorward recovery v1");
+pub(crate) const RECOVERY_LABEL: Label = Label("doorward recovery v1");
 
 /// A wish to recover an account, as it waits in the outbox.
 #[derive(Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl Auth {
             request_id: cause.request_id,
         };
         let plain = serde_json::to_vec(&wish).unwrap_or_default();
-        let sealed = self.keyring.seal(RECOVERY_LABEL, &plain)?;
+        let sealed = self.sealer().seal(RECOVERY_LABEL, &plain)?;
         let message = NewMessage { id: random_uuid()?, kind: MessageKind::Recovery, sealed, created_at: now };
         Ok(self.store.record(None, Record { events: Vec::new(), messages: vec![message] }).await?)
     }
@@ -105,7 +105,7 @@ impl Auth {
     /// [`Fault`] when the store can't serve.
     pub async fn handle_recovery(&self, message: &Message) -> Result<bool, Fault> {
         let opened =
-            self.keyring.open(RECOVERY_LABEL, &message.sealed).filter(|_| message.kind == MessageKind::Recovery);
+            self.sealer().open(RECOVERY_LABEL, &message.sealed).filter(|_| message.kind == MessageKind::Recovery);
         let Some(wish) = opened.and_then(|plain| serde_json::from_slice::<Wish>(&plain).ok()) else {
             return Ok(false);
         };

@@ -258,8 +258,9 @@ impl Auth {
 
     /// Whether that is the ticket's code, under whichever secret it was hashed. Told in constant time.
     fn is_code(&self, ticket: &Ticket, kept: &[u8; 32], code: &str) -> bool {
-        let keys = self.keyring.all_derived(CODE_LABEL);
-        let matches = keys.map(|key| hash_code(&Zeroizing::new(key), &ticket.secret_hash, code).ct_eq(kept));
+        let sealer = self.sealer();
+        let keys = sealer.all_derived(CODE_LABEL);
+        let matches = keys.map(|key| hash_code(&key, &ticket.secret_hash, code).ct_eq(kept));
         matches.fold(Choice::from(0), |any, this| any | this).into()
     }
 }

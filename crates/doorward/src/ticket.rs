@@ -16,12 +16,13 @@ use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::random::random_bytes;
+use crate::sealing::Label;
 use crate::session::SessionId;
 use crate::token::keyring::keyed;
 use crate::user::UserId;
 
 /// Sets the key that hashes codes apart from every other use of the secret.
-pub(crate) const CODE_LABEL: &[u8] = b"doorward ticket codes v1";
+pub(crate) const CODE_LABEL: Label = Label("doorward ticket codes v1");
 /// How many digits a code has.
 const CODE_DIGITS: usize = 8;
 /// How long a code is good.
@@ -179,7 +180,7 @@ impl Auth {
             purpose,
             email: email.to_owned(),
             secret_hash,
-            code_hash: Some(hash_code(&self.keyring.derived(CODE_LABEL), &secret_hash, &code)),
+            code_hash: Some(hash_code(&self.sealer().derived(CODE_LABEL), &secret_hash, &code)),
             wrong_codes: 0,
             expires_at: now.plus(purpose.lifetime()).micros(),
             code_expires_at: now.plus(CODE_LIFETIME.min(purpose.lifetime())).micros(),

@@ -8,8 +8,7 @@ use crate::auth::Auth;
 use crate::error::Fault;
 use crate::outbox::{Message, MessageKind, NewMessage};
 use crate::random::random_uuid;
-use crate::sealing::Label;
-use crate::token::keyring::Keyring;
+use crate::sealing::{Label, Sealer};
 use crate::user::UserId;
 
 pub(crate) const WEBHOOK_LABEL: Label = Label("doorward webhook v1");
@@ -27,7 +26,7 @@ pub struct WebhookEvent {
 }
 
 /// The message that tells of `event`.
-pub(crate) fn message(event: &NewEvent, keyring: &Keyring) -> Result<NewMessage, Fault> {
+pub(crate) fn message(event: &NewEvent, sealer: &Sealer) -> Result<NewMessage, Fault> {
     let cause = &event.cause;
     let data = serde_json::json!({
         "session_id": event.session.map(|session| session.to_string()),
@@ -43,7 +42,7 @@ pub(crate) fn message(event: &NewEvent, keyring: &Keyring) -> Result<NewMessage,
     Ok(NewMessage {
         id: random_uuid()?,
         kind: MessageKind::Webhook,
-        sealed: keyring.seal(WEBHOOK_LABEL, &plain)?,
+        sealed: sealer.seal(WEBHOOK_LABEL, &plain)?,
         created_at: event.at,
     })
 }
@@ -52,7 +51,7 @@ impl Auth {
     /// The event in a message of the outbox; `None` when it isn't one, or its secret is no longer kept.
     pub fn open_webhook(&self, message: &Message) -> Option<WebhookEvent> {
         let plain =
-            self.keyring.open(WEBHOOK_LABEL, &message.sealed).filter(|_| message.kind == MessageKind::Webhook)?;
+            self.sealer().open(WEBHOOK_LABEL, &message.sealed).filter(|_| message.kind == MessageKind::Webhook)?;
         serde_json::from_slice(&plain).ok()
     }
 }

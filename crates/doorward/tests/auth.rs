@@ -46,7 +46,9 @@ impl World {
     }
 
     fn made_of(&self, settings: PoolSettings, keyring: Keyring) -> Auth {
-        Auth::new(Arc::clone(&self.store) as Arc<dyn Store>, HashingPool::start(settings).unwrap(), keyring)
+        let pool = HashingPool::start(settings).unwrap();
+        block_on(Auth::open(Arc::clone(&self.store) as Arc<dyn Store>, pool, keyring))
+            .unwrap()
             .with_clock(Arc::clone(&self.clock) as Arc<dyn doorward::Clock>)
             .danger_without_limits()
     }

@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let keyring = Keyring::new(SecretKey::new(secret)?, Vec::new());
     let store = SqliteStore::open(Path::new("embed.db"), SqliteOptions::default())?;
     let pool = HashingPool::start(PoolSettings::new(HashParameters::default()))?;
-    let auth = Arc::new(Auth::new(Arc::new(store), pool, keyring));
+    let auth = Arc::new(Auth::open(Arc::new(store), pool, keyring).await?);
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
     axum::serve(listener, application(Arc::clone(&auth))).await?;

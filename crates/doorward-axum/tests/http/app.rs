@@ -14,7 +14,7 @@ use doorward::outbox::{Message, MessageKind, Taking};
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
 use doorward::session::RefreshRules;
 use doorward::store::OutboxStore;
-use doorward::testing::{MemoryStore, TestClock};
+use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
 use doorward::{AccountRules, Auth, Clock, EmailVerification, Origin, Role, Store};
 use doorward_axum::{RouterOptions, router};
@@ -83,7 +83,8 @@ impl TestApp {
         let pool =
             HashingPool::start(PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) }).unwrap();
         let keyring = Keyring::new(SecretKey::new(SECRET).unwrap(), Vec::new());
-        let auth = Auth::new(Arc::clone(&store) as Arc<dyn Store>, pool, keyring)
+        let auth = block_on(Auth::open(Arc::clone(&store) as Arc<dyn Store>, pool, keyring))
+            .unwrap()
             .with_clock(Arc::clone(&clock) as Arc<dyn doorward::Clock>)
             .with_refresh_rules(rules);
         let auth = Arc::new(finish(auth));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use doorward::outbox::OutboxStatistics;
 use doorward::password::{HashParameters, HashingPool, NewPassword, Password, PasswordPolicy, PoolSettings};
-use doorward::testing::{MemoryStore, TestClock};
+use doorward::testing::{MemoryStore, TestClock, block_on};
 use doorward::token::keyring::{Keyring, SecretKey};
 use doorward::{Auth, EmailAddress, EmailVerification, Origin, TokenPair};
 use doorward_delivery::{
@@ -57,7 +57,8 @@ impl World {
             PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(HashParameters::new(8, 1, 1).unwrap()) };
         let secret = SecretKey::new("wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd").unwrap();
         let pool = HashingPool::start(settings).unwrap();
-        let auth = Auth::new(store, pool, Keyring::new(secret, Vec::new()))
+        let auth = block_on(Auth::open(store, pool, Keyring::new(secret, Vec::new())))
+            .unwrap()
             .with_clock(Arc::clone(&clock) as Arc<dyn doorward::Clock>)
             .danger_without_limits()
             .with_email_verification(EmailVerification::On);

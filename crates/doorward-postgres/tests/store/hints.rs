@@ -102,7 +102,7 @@ async fn behind_a_pooler_nobody_listens() {
     let observer = connect(database.url()).await;
     until(async || count(&observer, LISTENING).await == 1).await;
     let others = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = 'doorward'";
+        WHERE datname = current_database() AND application_name = 'doorward/2'";
     // Its looking for a pooler comes to an end: a client that listens holds on to the pooler.
     set_role(&pooled, ada.id, Role::Admin, START).await.unwrap();
     set_role(&direct, bob.id, Role::Admin, START).await.unwrap();

@@ -22,6 +22,7 @@ async fn pending_migrations_are_told_without_touching_anything() {
             "0007_events_about_others",
             "0008_outbox_by_kind",
             "0009_no_wait_is_no_moment",
+            "0010_data_keys",
         ]
     );
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
@@ -36,7 +37,7 @@ async fn without_leave_to_migrate_only_a_current_database_is_opened() {
     let database = Fresh::create().await;
     let open = || PostgresStore::open(database.url(), PostgresOptions { migrate: false, ..PostgresOptions::default() });
     let error = open().await.unwrap_err();
-    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 7 }), "{error:?}");
+    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 8 }), "{error:?}");
     migrate(database.url()).await.unwrap();
     open().await.unwrap().check().await.unwrap();
 }
@@ -45,10 +46,10 @@ async fn without_leave_to_migrate_only_a_current_database_is_opened() {
 async fn a_newer_database_is_refused() {
     let database = Fresh::create().await;
     migrate(database.url()).await.unwrap();
-    let newer = "INSERT INTO schema_migrations VALUES (10, 'passkeys', decode(repeat('00', 32), 'hex'), 0)";
+    let newer = "INSERT INTO schema_migrations VALUES (11, 'passkeys', decode(repeat('00', 32), 'hex'), 0)";
     connect(database.url()).await.batch_execute(newer).await.unwrap();
     let error = PostgresStore::open(database.url(), PostgresOptions::default()).await.unwrap_err();
-    assert!(error.to_string().contains("it was made by a newer Doorward (migration 10)"), "{error}");
+    assert!(error.to_string().contains("it was made by a newer Doorward (migration 11)"), "{error}");
     assert!(pending_migrations(database.url()).await.is_err());
     assert!(migrate(database.url()).await.is_err());
 }
@@ -105,6 +106,6 @@ async fn many_openings_at_once_migrate_once() {
         let url = database.url().to_owned();
         migrations.spawn(async move { migrate(&url).await.unwrap().len() });
     }
-    assert_eq!(migrations.join_all().await.into_iter().sum::<usize>(), 7);
+    assert_eq!(migrations.join_all().await.into_iter().sum::<usize>(), 8);
     open(&database).await.check().await.unwrap();
 }

@@ -14,7 +14,7 @@ async fn a_connection_is_encrypted_unless_told_otherwise() {
         let _store = open(&database, "localhost", query).await.unwrap();
         let connections = format!(
             "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
-             WHERE datname = current_database() AND application_name = 'doorward' AND ssl <> {encrypted}"
+             WHERE datname = current_database() AND application_name = 'doorward/2' AND ssl <> {encrypted}"
         );
         let (observer, all) = (connect(database.url()).await, connections.replace("AND ssl <>", "AND ssl ="));
         assert!(count(&observer, &all).await >= 1, "{query}");

@@ -49,6 +49,12 @@ pub(crate) fn check(settings: &Settings) -> Result<ExitCode, Failure> {
              (docs/guide/browser.md), or set refresh_reuse_grace_seconds",
         )?;
     }
+    if settings.sealing.current.is_none() {
+        print_line(
+            "hint: if another service has secret_key to verify tokens with, set sealing_key: then that service can open \
+             nothing that the database keeps sealed",
+        )?;
+    }
     print_line("ok")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod calibrate;
 pub(crate) mod config;
 mod import;
+pub(crate) mod keys;
 pub(crate) mod mail;
 pub(crate) mod migrate;
 mod output;

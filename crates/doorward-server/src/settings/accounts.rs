@@ -16,6 +16,15 @@ const LONGEST_NAME: usize = 64;
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
+/// The secrets under which the store keeps its data key sealed.
+#[derive(Debug, Clone)]
+pub struct SealingSettings {
+    /// In the place of the secret that signs. `None`: that one.
+    pub current: Option<Secret>,
+    /// Older ones that still open.
+    pub previous: Vec<Secret>,
+}
+
 /// The secrets that are mixed into password hashes.
 #[derive(Debug, Clone)]
 pub struct PepperSettings {
@@ -83,17 +92,28 @@ fn service_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Peppers that are the signing secret, too, are refused: whoever has the one must not have the other.
-pub(super) fn peppers(door: &mut Door<'_>, signing: &[Secret]) -> Option<PepperSettings> {
+/// A sealing key that signs, too, would part nothing from nothing.
+pub(super) fn sealing(door: &mut Door<'_>, signing: &[Secret]) -> Option<SealingSettings> {
+    let current = door.optional("sealing_key", secret)?;
+    let previous = door.list("sealing_key_previous", secret)?;
+    if current.iter().any(|sealing| signing.iter().any(|signing| signing.bytes() == sealing.bytes())) {
+        door.fault("sealing_key", "is refused: it is a secret_key, too".to_owned());
+        return None;
+    }
+    Some(SealingSettings { current, previous })
+}
+
+/// Peppers that sign or seal, too, are refused: whoever has the one must not have the other.
+pub(super) fn peppers(door: &mut Door<'_>, keys: &[Secret]) -> Option<PepperSettings> {
     let current = door.optional("password_pepper", secret)?;
     let previous = door.list("password_pepper_previous", secret)?;
     for (key, mut peppers) in [
         ("password_pepper", current.iter().collect::<Vec<_>>()),
         ("password_pepper_previous", previous.iter().collect()),
     ] {
-        peppers.retain(|pepper| signing.iter().any(|signing| signing.bytes() == pepper.bytes()));
+        peppers.retain(|pepper| keys.iter().any(|key| key.bytes() == pepper.bytes()));
         if !peppers.is_empty() {
-            door.fault(key, "is refused: it is a secret_key, too".to_owned());
+            door.fault(key, "is refused: it is a secret_key or sealing_key, too".to_owned());
             return None;
         }
     }

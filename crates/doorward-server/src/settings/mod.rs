@@ -21,7 +21,7 @@ use doorward::token::keyring::SecretKey;
 use doorward_axum::TrustedProxies;
 use zeroize::Zeroizing;
 
-pub use accounts::PepperSettings;
+pub use accounts::{PepperSettings, SealingSettings};
 pub use database::{Database, DatabaseLimits};
 pub use delivery::{Delivery, Receiver};
 pub use fault::{SettingFault, SettingFaults};
@@ -47,6 +47,8 @@ pub struct Settings {
     pub secret_key: Option<Secret>,
     /// Older secrets that still verify.
     pub secret_key_previous: Vec<Secret>,
+    /// What the store keeps sealed is sealed under.
+    pub sealing: SealingSettings,
     /// How long an access token is good.
     pub access_token_lifetime: Duration,
     /// What holds for refresh tokens.

@@ -67,7 +67,7 @@ const PLAIN: Setting = Setting {
 };
 
 /// All settings, in the order in which people meet them.
-pub static SETTINGS: [Setting; 48] = [
+pub static SETTINGS: [Setting; 50] = [
     Setting {
         key: "bind",
         default: Some("127.0.0.1:8000"),
@@ -145,6 +145,24 @@ pub static SETTINGS: [Setting; 48] = [
         key: "secret_key_previous",
         example: "the secret_key before this one",
         help: "Older secrets whose tokens are still accepted, separated by commas",
+        secrecy: Secrecy::Secret,
+        scope: Scope::Everywhere,
+        is_list: true,
+        ..PLAIN
+    },
+    Setting {
+        key: "sealing_key",
+        example: "what `openssl rand -base64 48` prints",
+        help: "Seals what the database keeps sealed, in the place of secret_key: for when other services have that to \
+               verify tokens [default: secret_key]",
+        secrecy: Secrecy::Secret,
+        scope: Scope::Everywhere,
+        ..PLAIN
+    },
+    Setting {
+        key: "sealing_key_previous",
+        example: "the sealing_key before this one, or a secret_key that leaked",
+        help: "Older secrets that open what is sealed and verify no token, separated by commas",
         secrecy: Secrecy::Secret,
         scope: Scope::Everywhere,
         is_list: true,

@@ -37,8 +37,10 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
     let refresh_rules = accounts::refresh_rules(&mut door);
     let events_kept = accounts::events_kept(&mut door);
     let account_rules = accounts::account_rules(&mut door);
-    let signing: Vec<_> = secret_key.iter().flatten().chain(secret_key_previous.iter().flatten()).cloned().collect();
-    let peppers = accounts::peppers(&mut door, &signing);
+    let mut keys: Vec<_> = secret_key.iter().flatten().chain(secret_key_previous.iter().flatten()).cloned().collect();
+    let sealing = accounts::sealing(&mut door, &keys);
+    keys.extend(sealing.iter().flat_map(|sealing| sealing.current.iter().chain(&sealing.previous)).cloned());
+    let peppers = accounts::peppers(&mut door, &keys);
     let hash_parameters = hash_parameters(&mut door);
     let hash_budget_mib = hash_budget(&mut door, hash_parameters);
     let allowed_origins = door.list("allowed_origins", origin);
@@ -63,6 +65,7 @@ pub(super) fn settings(raw: &RawSettings) -> Result<Settings, SettingFaults> {
             data_dir,
             secret_key: secret_key?,
             secret_key_previous: secret_key_previous?,
+            sealing: sealing?,
             access_token_lifetime: Duration::from_secs(60 * u64::from(access_minutes?)),
             refresh_rules: refresh_rules?,
             events_kept: events_kept?,

@@ -76,8 +76,14 @@ impl Home {
 
     /// `serve` on a free port with the hashes of the settings, once it says that it listens.
     pub(crate) fn serve_with_full_hashes(&self, arguments: &[&str]) -> Server {
+        self.serve_with_environment(arguments, &[])
+    }
+
+    /// The same with an environment.
+    pub(crate) fn serve_with_environment(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Server {
         let all = [&["serve", "--bind", "127.0.0.1:0", "--log-format", "json"], arguments].concat();
-        let mut child = self.command(&all).stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = self.command(&all);
+        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));

@@ -51,7 +51,7 @@ impl Move {
 
     /// Waits for the server to notice that a process that ended is gone: it does when it next writes to it.
     fn wait_until_unused(&self) {
-        while self.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'doorward'") > 0 {
+        while self.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'doorward/2'") > 0 {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -179,7 +179,7 @@ fn a_source_that_changed_meanwhile_is_noticed() {
     let unfinish = "
         CREATE TABLE unfinished_copy (table_name TEXT PRIMARY KEY, row_count BIGINT NOT NULL);
         INSERT INTO unfinished_copy VALUES ('users', 1), ('sessions', 12000), ('endings', 0),
-            ('events', 1), ('outbox', 1);
+            ('events', 1), ('outbox', 1), ('data_keys', 0);
         DELETE FROM sessions WHERE handle > (SELECT handle FROM sessions ORDER BY handle OFFSET 5000 LIMIT 1)";
     site.do_there(unfinish);
     site.sqlite()

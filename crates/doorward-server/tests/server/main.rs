@@ -15,6 +15,7 @@ mod command_line;
 mod contract_report;
 mod copy_on_postgresql;
 mod crash;
+mod data_key;
 mod http2;
 mod idle;
 mod import;

@@ -40,8 +40,12 @@ impl Site {
     }
 
     pub(crate) fn node_with(&self, more: &[&str]) -> Server {
-        let arguments = [&SECRET[..], &["--database-url", self.database.url()], more].concat();
-        self.home.serve(&arguments)
+        self.node_under(&[&SECRET[..], more].concat())
+    }
+
+    /// A node with secrets of its own.
+    pub(crate) fn node_under(&self, arguments: &[&str]) -> Server {
+        self.home.serve(&[&["--database-url", self.database.url()], arguments].concat())
     }
 }
 
@@ -58,13 +62,14 @@ fn a_node_says_what_it_lacks() {
         site.run(&["migrate", "--dry-run"]).done(),
         "would apply 0001_users_and_sessions\nwould apply 0002_endings_by_subject\n\
          would apply 0005_rate_limits\nwould apply 0006_accounts_events_outbox\nwould apply 0007_events_about_others\n\
-         would apply 0008_outbox_by_kind\nwould apply 0009_no_wait_is_no_moment\n"
+         would apply 0008_outbox_by_kind\nwould apply 0009_no_wait_is_no_moment\n\
+         would apply 0010_data_keys\n"
     );
     assert_eq!(
         site.run(&["migrate"]).done(),
         "applied 0001_users_and_sessions\napplied 0002_endings_by_subject\n\
          applied 0005_rate_limits\napplied 0006_accounts_events_outbox\napplied 0007_events_about_others\n\
-         applied 0008_outbox_by_kind\napplied 0009_no_wait_is_no_moment\n"
+         applied 0008_outbox_by_kind\napplied 0009_no_wait_is_no_moment\napplied 0010_data_keys\n"
     );
     assert_eq!(site.run(&["migrate"]).done(), "nothing to do: the database is up to date\n");
     site.run(&[&["users", "list"], &SECRET[..]].concat()).done();

@@ -145,7 +145,8 @@ fn weak_secrets_are_refused_in_one_line_that_says_how_to_make_a_good_one() {
 #[test]
 fn weak_peppers_are_refused_like_weak_secrets() {
     let repeated = "a".repeat(64);
-    for (weak, why) in [("", "empty"), ("secret", "fewer than 32"), (&repeated, "repeats"), (SECRET, "secret_key, too")]
+    for (weak, why) in
+        [("", "empty"), ("secret", "fewer than 32"), (&repeated, "repeats"), (SECRET, "secret_key or sealing_key, too")]
     {
         for command in [&["serve"][..], &["config", "check"], &["users", "list"]] {
             let environment = [("PASSWORD_PEPPER", weak), ("SECRET_KEY", SECRET)];

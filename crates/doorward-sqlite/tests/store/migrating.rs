@@ -22,6 +22,7 @@ fn pending_migrations_are_told_without_touching_anything() {
             "0006_accounts_events_outbox",
             "0007_events_about_others",
             "0008_outbox_by_kind",
+            "0010_data_keys",
         ]
     );
     assert!(!folder.path().exists());
@@ -38,7 +39,7 @@ fn without_leave_to_migrate_only_a_current_database_is_opened() {
     assert!(!folder.path().exists());
     std::fs::write(folder.path(), "").unwrap();
     let error = open().unwrap_err();
-    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 6 }), "{error:?}");
+    assert!(matches!(error.reason, OpenErrorReason::MigrationsPending { count: 7 }), "{error:?}");
     migrate(&folder.path()).unwrap();
     block_on(open().unwrap().check()).unwrap();
 }
@@ -47,9 +48,9 @@ fn without_leave_to_migrate_only_a_current_database_is_opened() {
 fn a_newer_database_is_refused() {
     let folder = Folder::new();
     migrate(&folder.path()).unwrap();
-    folder.connection().execute("INSERT INTO schema_migrations VALUES (9, 'passkeys', zeroblob(32), 0)", []).unwrap();
+    folder.connection().execute("INSERT INTO schema_migrations VALUES (11, 'passkeys', zeroblob(32), 0)", []).unwrap();
     let error = SqliteStore::open(&folder.path(), SqliteOptions::default()).unwrap_err();
-    assert!(error.to_string().contains("it was made by a newer Doorward (migration 9)"), "{error}");
+    assert!(error.to_string().contains("it was made by a newer Doorward (migration 11)"), "{error}");
     assert!(pending_migrations(&folder.path()).is_err());
     assert!(migrate(&folder.path()).is_err());
 }
@@ -82,7 +83,7 @@ fn many_openings_at_once_migrate_once() {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| migrate(&path).unwrap().len())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    assert_eq!(applied, 6);
+    assert_eq!(applied, 7);
     let folder = Folder::new();
     thread::scope(|scope| {
         for name in 0..8 {

@@ -7,6 +7,7 @@ use sha2::Sha256;
 
 use super::rules::Limit;
 use crate::network::Network;
+use crate::sealing::Label;
 
 /// The bytes of a key.
 pub const LIMIT_KEY_BYTES: usize = 16;
@@ -44,11 +45,14 @@ impl fmt::Debug for LimitKey {
     }
 }
 
-/// Makes keys. Nodes with the same secret make the same.
+/// Makes keys. Nodes with the same data key make the same.
 #[derive(Clone)]
 pub(crate) struct LimitKeys(Hmac<Sha256>);
 
 impl LimitKeys {
+    /// Sets the key of the limits apart from every other use of a data key.
+    pub(crate) const LABEL: Label = Label("doorward limit keys v1");
+
     pub(crate) fn new(secret: &[u8]) -> Self {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
         Self(<Hmac<Sha256> as KeyInit>::new_from_slice(secret).expect("HMAC takes any key"))

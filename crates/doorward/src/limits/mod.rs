@@ -34,13 +34,9 @@ use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::store::limits::Admittance;
-use crate::token::keyring::Keyring;
 use crate::user::User;
-use key::LimitKeys;
+pub(crate) use key::LimitKeys;
 use refusals::Refusals;
-
-/// Sets the key of the limits apart from every other use of the secret.
-const LIMITS_LABEL: &[u8] = b"doorward limit keys v1";
 
 /// Too many attempts. Says neither which limit nor whether there is such an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,18 +50,18 @@ pub struct RateLimited {
 #[derive(Debug)]
 pub(crate) struct Limits {
     rules: Option<LimitRules>,
-    keys: LimitKeys,
     /// What each process counts on its own: a refresh must not cost a second trip to the database.
     own: MemoryLimits,
     refusals: Refusals,
 }
 
-impl Limits {
-    pub(crate) fn new(keyring: &Keyring) -> Self {
-        let keys = LimitKeys::new(&keyring.derived(LIMITS_LABEL));
-        Self { rules: Some(LimitRules::default()), keys, own: MemoryLimits::default(), refusals: Refusals::default() }
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rules: Some(LimitRules::default()), own: MemoryLimits::default(), refusals: Refusals::default() }
     }
+}
 
+impl Limits {
     fn refused(&self, limit: Limit, retry_after: Duration, now: Timestamp) -> Fault {
         self.refusals.note(limit, now);
         Fault::Limited(RateLimited { retry_after })
@@ -100,9 +96,9 @@ impl Auth {
     ///
     /// [`Fault::Limited`], or [`Fault::Store`] when the store can't count: nobody is let in uncounted.
     pub async fn admit(&self, attempt: Attempt<'_>) -> Result<Admission, Fault> {
-        let now = self.clock.now();
+        let (now, sealer) = (self.clock.now(), self.fresh_sealer().await?);
         let Some(rules) = &self.limits.rules else { return Ok(Admission::uncounted()) };
-        let charged = attempt.charge(&self.limits.keys, rules);
+        let charged = attempt.charge(&sealer.limit_keys, rules);
         let admittance = if attempt.is_counted_here() {
             self.limits.own.take(&charged.attempt, now)
         } else {

@@ -100,6 +100,7 @@ impl Auth {
         code: &str,
         origin: Origin<'_>,
     ) -> Result<TokenPair, SecondStepError> {
+        self.fresh_sealer().await?;
         let (user, version) = self.open_challenge(challenge).ok_or(SecondStepError::ChallengeInvalid)?;
         let account = self.store.find_account(user).await.map_err(Fault::from)?;
         let account = account.filter(|account| account.version == version).ok_or(SecondStepError::ChallengeInvalid)?;
@@ -149,13 +150,13 @@ impl Auth {
         now: Timestamp,
     ) -> Result<LoginChallenge, Fault> {
         let numbers = [user.value(), version, now.plus(CHALLENGE_LIFETIME).micros()];
-        let sealed = self.keyring.seal(CHALLENGE_LABEL, &numbers.map(i64::to_be_bytes).concat())?;
+        let sealed = self.sealer().seal(CHALLENGE_LABEL, &numbers.map(i64::to_be_bytes).concat())?;
         Ok(LoginChallenge(URL_SAFE_NO_PAD.encode_to_string(sealed)))
     }
 
     fn open_challenge(&self, challenge: &str) -> Option<(UserId, CredentialVersion)> {
         let sealed = URL_SAFE_NO_PAD.decode_to_vec(challenge).ok()?;
-        let [user, version, expires_at] = super::numbers(&self.keyring.open(CHALLENGE_LABEL, &sealed)?)?;
+        let [user, version, expires_at] = super::numbers(&self.sealer().open_fresh(CHALLENGE_LABEL, &sealed)?)?;
         let is_alive = self.clock.now().micros() < expires_at;
         UserId::new(user).filter(|_| is_alive).map(|user| (user, CredentialVersion(version)))
     }

@@ -14,11 +14,10 @@ use crate::letter::LetterContent;
 use crate::limits::{Attempt, Outcome};
 use crate::origin::Origin;
 use crate::random::RandomnessError;
-use crate::sealing::Label;
-use crate::token::keyring::Keyring;
+use crate::sealing::{Label, Sealer};
 use crate::user::UserId;
 
-const SECRET_LABEL: Label = Label("doorward totp secret v1");
+pub(crate) const SECRET_LABEL: Label = Label("doorward totp secret v1");
 
 /// Why a code was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -62,17 +61,30 @@ pub(super) struct Spent {
 }
 
 /// The authenticator's secret, sealed for that account.
-pub(super) fn seal(keyring: &Keyring, user: UserId, secret: &TotpSecret) -> Result<Vec<u8>, RandomnessError> {
+pub(super) fn seal(sealer: &Sealer, user: UserId, secret: &TotpSecret) -> Result<Vec<u8>, RandomnessError> {
     let plain = Zeroizing::new([&user.value().to_be_bytes()[..], secret.as_bytes()].concat());
-    keyring.seal(SECRET_LABEL, &plain)
+    sealer.seal(SECRET_LABEL, &plain)
 }
 
 /// The secret that was sealed for that account, and for no other.
-pub(super) fn open(keyring: &Keyring, user: UserId, sealed: &[u8]) -> Option<TotpSecret> {
-    let plain = keyring.open(SECRET_LABEL, sealed)?;
+pub(crate) fn open(sealer: &Sealer, user: UserId, sealed: &[u8]) -> Option<TotpSecret> {
+    let plain = sealer.open(SECRET_LABEL, sealed)?;
     let (owner, secret) = plain.split_first_chunk::<8>()?;
     let secret: [u8; SECRET_BYTES] = secret.try_into().ok()?;
     (i64::from_be_bytes(*owner) == user.value()).then(|| TotpSecret::from_bytes(secret))
+}
+
+/// The second factor with its secret sealed under the active key; `None` when it is, or when no key opens it.
+pub(crate) fn sealed_anew(
+    sealer: &Sealer,
+    user: UserId,
+    factor: &SecondFactor,
+) -> Result<Option<SecondFactor>, RandomnessError> {
+    if sealer.open_fresh(SECRET_LABEL, &factor.sealed_secret).is_some() {
+        return Ok(None);
+    }
+    let Some(secret) = open(sealer, user, &factor.sealed_secret) else { return Ok(None) };
+    Ok(Some(SecondFactor { sealed_secret: seal(sealer, user, &secret)?, ..factor.clone() }))
 }
 
 /// Six digits, whatever a person puts between them.
@@ -87,9 +99,9 @@ pub(super) fn digits(code: &str) -> Option<[u8; DIGITS]> {
 
 /// What is left of `factor` when `code` is used up; `None` when it is no code of it.
 ///
-/// The secret is sealed anew each time, so that it follows the rotation of the service's secret.
+/// The secret is sealed anew each time, so that it follows the data key.
 pub(super) fn spend(
-    keyring: &Keyring,
+    sealer: &Sealer,
     user: UserId,
     factor: &SecondFactor,
     code: &str,
@@ -99,17 +111,17 @@ pub(super) fn spend(
         return Ok(None);
     }
     if let Some(digits) = digits(code) {
-        let Some(secret) = open(keyring, user, &factor.sealed_secret) else {
+        let Some(secret) = open(sealer, user, &factor.sealed_secret) else {
             tracing::error!(event = "totp_secret_unreadable", user_id = user.value());
             return Ok(None);
         };
         let Some(last_step) = secret.find_step(digits, now, factor.last_step) else { return Ok(None) };
-        let sealed_secret = seal(keyring, user, &secret)?;
+        let sealed_secret = seal(sealer, user, &secret)?;
         let factor = SecondFactor { sealed_secret, last_step, ..factor.clone() };
         return Ok(Some(Spent { factor, recovery_codes_left: None }));
     }
     let place =
-        Letters::read(code).and_then(|letters| recovery_codes::find(keyring, user, &factor.recovery_codes, &letters));
+        Letters::read(code).and_then(|letters| recovery_codes::find(sealer, user, &factor.recovery_codes, &letters));
     Ok(place.map(|place| {
         let mut factor = factor.clone();
         factor.recovery_codes.remove(place);
@@ -143,6 +155,7 @@ impl Auth {
     ) -> Result<(), CodeError> {
         let now = self.clock.now();
         let read = account;
+        let sealer = self.sealer();
         let spent = self
             .amend(read.user.id, |account| {
                 if account.version != read.version {
@@ -152,7 +165,7 @@ impl Auth {
                     return Err(CodeError::Deactivated);
                 }
                 let factor = account.second_factor.as_ref().ok_or(CodeError::Wrong)?;
-                let spent = spend(&self.keyring, account.user.id, factor, code.text, now).map_err(Fault::from)?;
+                let spent = spend(&sealer, account.user.id, factor, code.text, now).map_err(Fault::from)?;
                 let is_too_young =
                     code.session_began.is_some_and(|began| factor.recovery_codes_made_at >= began.micros());
                 let spent = spent.filter(|spent| spent.recovery_codes_left.is_none() || !is_too_young);
@@ -192,24 +205,19 @@ impl Auth {
 mod tests {
     use super::super::totp::step_at;
     use super::*;
-    use crate::token::keyring::SecretKey;
+    use crate::sealing::tests::sealer;
 
-    const OLD: &str = "kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP";
-    const NEW: &str = "zQ8pL2vXn5RtK0wYd7CmB3fHs6JgUeAi";
+    const OLD: u8 = 1;
+    const NEW: u8 = 2;
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
-
-    fn keyring(current: &str, previous: &[&str]) -> Keyring {
-        let previous = previous.iter().map(|secret| SecretKey::new(*secret).unwrap()).collect();
-        Keyring::new(SecretKey::new(current).unwrap(), previous)
-    }
 
     fn user(id: i64) -> UserId {
         UserId::new(id).unwrap()
     }
 
-    fn factor(keyring: &Keyring, secret: &TotpSecret) -> (SecondFactor, Vec<String>) {
-        let (codes, recovery_codes) = recovery_codes::generate(keyring, user(1)).unwrap();
-        let sealed_secret = seal(keyring, user(1), secret).unwrap();
+    fn factor(sealer: &Sealer, secret: &TotpSecret) -> (SecondFactor, Vec<String>) {
+        let (codes, recovery_codes) = recovery_codes::generate(sealer, user(1)).unwrap();
+        let sealed_secret = seal(sealer, user(1), secret).unwrap();
         (
             SecondFactor { sealed_secret, last_step: 0, recovery_codes, enabled_at: 0, recovery_codes_made_at: 0 },
             codes.reveal().to_vec(),
@@ -233,34 +241,34 @@ mod tests {
     fn a_secret_is_its_accounts_alone_and_follows_the_rotation() {
         let secret = TotpSecret::generate().unwrap();
         let code = present_code(&secret);
-        let (factor, codes) = factor(&keyring(OLD, &[]), &secret);
-        let spent_with = |keyring: &Keyring, id, factor: &SecondFactor, code: &str| {
-            spend(keyring, user(id), factor, code, NOW).unwrap().map(|spent| spent.factor)
+        let (factor, codes) = factor(&sealer(&[OLD]), &secret);
+        let spent_with = |sealer: &Sealer, id, factor: &SecondFactor, code: &str| {
+            spend(sealer, user(id), factor, code, NOW).unwrap().map(|spent| spent.factor)
         };
         // Put into another account's row by whoever can write the database.
-        assert_eq!(spent_with(&keyring(OLD, &[]), 2, &factor, &code), None);
-        assert_eq!(spent_with(&keyring(OLD, &[]), 2, &factor, &codes[0]), None);
-        assert_eq!(spent_with(&keyring(NEW, &[]), 1, &factor, &code), None);
-        let rotated = spent_with(&keyring(NEW, &[OLD]), 1, &factor, &code).unwrap();
+        assert_eq!(spent_with(&sealer(&[OLD]), 2, &factor, &code), None);
+        assert_eq!(spent_with(&sealer(&[OLD]), 2, &factor, &codes[0]), None);
+        assert_eq!(spent_with(&sealer(&[NEW]), 1, &factor, &code), None);
+        let rotated = spent_with(&sealer(&[NEW, OLD]), 1, &factor, &code).unwrap();
         let without_the_old = SecondFactor { last_step: 0, ..rotated };
-        assert!(spent_with(&keyring(NEW, &[]), 1, &without_the_old, &code).is_some());
+        assert!(spent_with(&sealer(&[NEW]), 1, &without_the_old, &code).is_some());
     }
 
     #[test]
     fn each_code_is_good_once() {
-        let keyring = keyring(OLD, &[]);
+        let sealer = sealer(&[OLD]);
         let secret = TotpSecret::generate().unwrap();
-        let (mut factor, codes) = factor(&keyring, &secret);
+        let (mut factor, codes) = factor(&sealer, &secret);
         for (index, code) in codes.iter().enumerate() {
-            let spent = spend(&keyring, user(1), &factor, code, NOW).unwrap().unwrap();
+            let spent = spend(&sealer, user(1), &factor, code, NOW).unwrap().unwrap();
             assert_eq!(spent.recovery_codes_left, Some(9 - index));
             factor = spent.factor;
-            assert_eq!(spend(&keyring, user(1), &factor, code, NOW).unwrap(), None);
+            assert_eq!(spend(&sealer, user(1), &factor, code, NOW).unwrap(), None);
         }
         let code = present_code(&secret);
-        let spent = spend(&keyring, user(1), &factor, &code, NOW).unwrap().unwrap();
+        let spent = spend(&sealer, user(1), &factor, &code, NOW).unwrap().unwrap();
         assert_eq!((spent.factor.last_step, spent.recovery_codes_left), (step_at(NOW), None));
-        assert_eq!(spend(&keyring, user(1), &spent.factor, &code, NOW).unwrap(), None);
-        assert_eq!(spend(&keyring, user(1), &factor, &format!("{code:>65}"), NOW).unwrap(), None);
+        assert_eq!(spend(&sealer, user(1), &spent.factor, &code, NOW).unwrap(), None);
+        assert_eq!(spend(&sealer, user(1), &factor, &format!("{code:>65}"), NOW).unwrap(), None);
     }
 }

@@ -148,7 +148,7 @@ impl Auth {
         let session = session_bytes(identity);
         let plain = [&numbers.map(i64::to_be_bytes).concat()[..], &session, secret.as_bytes()].concat();
         let plain = Zeroizing::new(plain);
-        let sealed = self.keyring.seal(ENROLMENT_LABEL, &plain).map_err(Fault::from)?;
+        let sealed = self.sealer().seal(ENROLMENT_LABEL, &plain).map_err(Fault::from)?;
         Ok(TotpEnrolment {
             secret: secret.to_base32(),
             uri: uri::otpauth(&self.account_rules.service_name, account.user.email.as_str(), &secret),
@@ -170,6 +170,7 @@ impl Auth {
         origin: Origin<'_>,
     ) -> Result<RecoveryCodes, SecondFactorError> {
         let now = self.clock.now();
+        self.fresh_sealer().await?;
         let account = self.account_of(identity).await?;
         let secret =
             self.open_enrolment((identity, &account), enrolment, now).ok_or(SecondFactorError::EnrolmentInvalid)?;
@@ -189,8 +190,8 @@ impl Auth {
         origin: Origin<'_>,
     ) -> Result<RecoveryCodes, SecondFactorError> {
         let (now, user) = (self.clock.now(), read.user.id);
-        let (codes, recovery_codes) = recovery_codes::generate(&self.keyring, user).map_err(Fault::from)?;
-        let sealed_secret = seal(&self.keyring, user, secret).map_err(Fault::from)?;
+        let (codes, recovery_codes) = recovery_codes::generate(&self.sealer(), user).map_err(Fault::from)?;
+        let sealed_secret = seal(&self.sealer(), user, secret).map_err(Fault::from)?;
         let (enabled_at, recovery_codes_made_at) = (now.micros(), now.micros());
         let factor = SecondFactor { sealed_secret, last_step, recovery_codes, enabled_at, recovery_codes_made_at };
         self.amend(user, |account| {
@@ -248,7 +249,7 @@ impl Auth {
         self.require_second_factor(identity).await?;
         let proven = self.prove_for(identity, proof, "recovery_codes", origin).await?;
         let now = self.clock.now();
-        let (codes, hashes) = recovery_codes::generate(&self.keyring, identity.user_id).map_err(Fault::from)?;
+        let (codes, hashes) = recovery_codes::generate(&self.sealer(), identity.user_id).map_err(Fault::from)?;
         self.amend(identity.user_id, |account| {
             proven.still_holds(account)?;
             let factor = account.second_factor.clone().ok_or(SecondFactorError::NotEnabled)?;
@@ -302,7 +303,7 @@ impl Auth {
         now: Timestamp,
     ) -> Option<TotpSecret> {
         let sealed = URL_SAFE_NO_PAD.decode_to_vec(enrolment).ok()?;
-        let plain = self.keyring.open(ENROLMENT_LABEL, &sealed)?;
+        let plain = self.sealer().open_fresh(ENROLMENT_LABEL, &sealed)?;
         let (head, secret) = plain.split_last_chunk::<SECRET_BYTES>()?;
         let (head, session) = head.split_last_chunk::<16>()?;
         let [user, version, expires_at] = super::numbers(head)?;

@@ -25,8 +25,9 @@ mod uri;
 use serde::{Deserialize, Serialize};
 
 pub use challenge::{LoginChallenge, SecondStepError};
-pub(crate) use code::{CodeError, TypedCode};
+pub(crate) use code::{CodeError, SECRET_LABEL, TypedCode, open, sealed_anew};
 pub use enrolment::{SecondFactorError, SecondFactorState, TotpEnrolment};
+pub(crate) use recovery_codes::RECOVERY_CODES_LABEL;
 pub use recovery_codes::RecoveryCodes;
 
 /// The most bytes of a code that are looked at.

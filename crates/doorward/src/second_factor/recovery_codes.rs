@@ -12,7 +12,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::base32;
 use crate::random::{RandomnessError, random_bytes};
-use crate::token::keyring::{Keyring, keyed};
+use crate::sealing::{Label, Sealer};
+use crate::token::keyring::keyed;
 use crate::user::UserId;
 
 /// How many codes a person gets.
@@ -25,7 +26,7 @@ const LETTERS: usize = 16;
 const GROUP: usize = 4;
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Sets the key that hashes codes apart from every other use of the secret.
-const RECOVERY_LABEL: &[u8] = b"doorward recovery codes v1";
+pub(crate) const RECOVERY_CODES_LABEL: Label = Label("doorward recovery codes v1");
 
 /// The codes as their owner gets them, once.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -45,8 +46,8 @@ impl fmt::Debug for RecoveryCodes {
 }
 
 /// Fresh codes for that account, and their hashes.
-pub(super) fn generate(keyring: &Keyring, user: UserId) -> Result<(RecoveryCodes, Vec<[u8; 32]>), RandomnessError> {
-    let key = keyring.derived(RECOVERY_LABEL);
+pub(super) fn generate(sealer: &Sealer, user: UserId) -> Result<(RecoveryCodes, Vec<[u8; 32]>), RandomnessError> {
+    let key = sealer.derived(RECOVERY_CODES_LABEL);
     let (mut codes, mut hashes) = (Vec::with_capacity(COUNT), Vec::with_capacity(COUNT));
     for _ in 0..COUNT {
         let mut bytes: [u8; CODE_BYTES] = random_bytes()?;
@@ -60,9 +61,9 @@ pub(super) fn generate(keyring: &Keyring, user: UserId) -> Result<(RecoveryCodes
 }
 
 /// Where among `hashes` that of `code` is. Each is compared, in constant time, under every secret that is kept.
-pub(super) fn find(keyring: &Keyring, user: UserId, hashes: &[[u8; 32]], code: &Letters) -> Option<usize> {
+pub(super) fn find(sealer: &Sealer, user: UserId, hashes: &[[u8; 32]], code: &Letters) -> Option<usize> {
     let (mut found, mut place) = (Choice::from(0), 0_u64);
-    for key in keyring.all_derived(RECOVERY_LABEL) {
+    for key in sealer.all_derived(RECOVERY_CODES_LABEL) {
         let presented = hash(&key, user, &code.0);
         for (index, stored) in (0..).zip(hashes) {
             let matches = stored.ct_eq(&presented);
@@ -120,34 +121,29 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::token::keyring::SecretKey;
+    use crate::sealing::tests::sealer;
 
-    const OLD: &str = "kF4vT0x9Qm2ZrL7uYc1WbN8sHj5DgEaP";
-    const NEW: &str = "zQ8pL2vXn5RtK0wYd7CmB3fHs6JgUeAi";
-
-    fn keyring(current: &str, previous: &[&str]) -> Keyring {
-        let previous = previous.iter().map(|secret| SecretKey::new(*secret).unwrap()).collect();
-        Keyring::new(SecretKey::new(current).unwrap(), previous)
-    }
+    const OLD: u8 = 1;
+    const NEW: u8 = 2;
 
     fn ada() -> UserId {
         UserId::new(7).unwrap()
     }
 
-    fn place(keyring: &Keyring, hashes: &[[u8; 32]], code: &str) -> Option<usize> {
-        find(keyring, ada(), hashes, &Letters::read(code)?)
+    fn place(sealer: &Sealer, hashes: &[[u8; 32]], code: &str) -> Option<usize> {
+        find(sealer, ada(), hashes, &Letters::read(code)?)
     }
 
     #[test]
     fn ten_codes_of_eighty_bits_all_different() {
-        let keyring = keyring(OLD, &[]);
-        let (codes, hashes) = generate(&keyring, ada()).unwrap();
+        let sealer = sealer(&[OLD]);
+        let (codes, hashes) = generate(&sealer, ada()).unwrap();
         assert_eq!((codes.reveal().len(), hashes.len()), (10, 10));
         assert_eq!(codes.reveal().iter().collect::<HashSet<_>>().len(), 10);
         for (index, code) in codes.reveal().iter().enumerate() {
             let groups: Vec<_> = code.split('-').collect();
             assert!(groups.len() == 4 && groups.iter().all(|group| group.len() == 4), "{code}");
-            assert_eq!(place(&keyring, &hashes, code), Some(index));
+            assert_eq!(place(&sealer, &hashes, code), Some(index));
         }
         assert_eq!(format!("{codes:?}"), "RecoveryCodes(…)");
     }
@@ -162,12 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_its_accounts_alone_and_outlives_the_rotation_of_the_secret() {
-        let before = keyring(OLD, &[]);
+    fn a_code_is_its_accounts_alone_and_outlives_its_data_key() {
+        let before = sealer(&[OLD]);
         let (codes, hashes) = generate(&before, ada()).unwrap();
         let code = &codes.reveal()[3];
-        assert_eq!(place(&keyring(NEW, &[OLD]), &hashes, code), Some(3));
-        assert_eq!(place(&keyring(NEW, &[]), &hashes, code), None);
+        assert_eq!(place(&sealer(&[NEW, OLD]), &hashes, code), Some(3));
+        assert_eq!(place(&sealer(&[NEW]), &hashes, code), None);
         let eve = UserId::new(8).unwrap();
         assert_eq!(find(&before, eve, &hashes, &Letters::read(code).unwrap()), None);
     }

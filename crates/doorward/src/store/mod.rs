@@ -5,6 +5,7 @@
 //! for an account the use case decides and hands over an [`Amendment`], which is applied if nothing was changed since
 //! (`docs/decisions/0011`). `testing::contract` is the suite that every store must pass.
 
+pub mod data_keys;
 pub mod limits;
 
 use std::error::Error;
@@ -12,6 +13,7 @@ use std::fmt::Debug;
 
 use uuid::Uuid;
 
+pub use self::data_keys::DataKeyStore;
 pub use self::limits::LimitStore;
 use crate::account::{Account, Amended, Amendment, Erasure, Record};
 use crate::audit::{Event, EventQuery};
@@ -61,9 +63,9 @@ pub const SESSIONS_AT_ONCE: usize = 200;
 /// each is a row that is ended with the account.
 pub const SESSIONS_OF_AN_ACCOUNT: usize = 100;
 
-/// Keeps accounts, sessions, events and messages.
+/// Keeps accounts, sessions, events, messages and data keys.
 #[async_trait::async_trait]
-pub trait Store: LimitStore + OutboxStore + Debug + Send + Sync {
+pub trait Store: LimitStore + OutboxStore + DataKeyStore + Debug + Send + Sync {
     /// Makes an account and, with it, its first session when one is given. The record's events and messages are the
     /// new account's, and its events the new session's.
     async fn create_user(

@@ -19,6 +19,7 @@ pub use super::accounts::{
     past_a_hundred_sessions_the_one_unused_for_longest_ends, sessions_are_listed_and_ended,
 };
 use super::amending::{amend, no_record, set_active, set_role};
+pub use super::data_keys::{data_keys_are_replaced_by_who_has_read_them, second_factors_are_found};
 pub use super::limits::{
     a_limit_gives_its_burst_and_then_its_rate, an_attempt_is_charged_to_all_keys_or_to_none,
     limits_that_remember_nothing_are_purged, the_familiar_are_charged_apart, waits_double_up_to_their_bound,
@@ -104,6 +105,8 @@ macro_rules! store_contract {
             what_is_given_back_was_never_charged,
             the_familiar_are_charged_apart,
             limits_that_remember_nothing_are_purged,
+            data_keys_are_replaced_by_who_has_read_them,
+            second_factors_are_found,
         );
     };
     (@cases $make:expr, $run:expr, $($case:ident),* $(,)?) => {

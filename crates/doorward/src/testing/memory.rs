@@ -15,6 +15,7 @@ use crate::outbox::{Delivery, Message, NewMessage, OutboxStatistics, Taking};
 use crate::revocation::{Ending, EndingKind, EndingPosition, Epoch};
 use crate::role::Role;
 use crate::session::{Decision, EndReason, Ended, NewSession, RotationAttempt, Session, SessionId, decide};
+use crate::store::data_keys::{DataKeyStore, Neighbours, StoredDataKey};
 use crate::store::limits::{Admittance, ChargedAttempt, LimitStore, Settlement};
 use crate::store::{
     ENDINGS_AT_ONCE, OutboxStore, PurgeBounds, Rotation, SESSIONS_AT_ONCE, SESSIONS_OF_AN_ACCOUNT, SessionOpening,
@@ -37,10 +38,12 @@ struct State {
     endings: Vec<Ending>,
     events: Vec<Event>,
     outbox: Vec<Waiting>,
+    data_keys: Vec<StoredDataKey>,
     last_user: i64,
     last_event: i64,
     last_ending: i64,
     epoch: Epoch,
+    neighbours: Option<Neighbours>,
     is_closed: bool,
 }
 
@@ -55,6 +58,11 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Says from now on that these share the store; nobody does otherwise.
+    pub fn set_neighbours(&self, neighbours: Neighbours) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).neighbours = Some(neighbours);
     }
 
     /// A copy of everything but the limits, as a backup has it.
@@ -446,6 +454,37 @@ impl LimitStore for MemoryStore {
 
     async fn purge_limits(&self, now: Timestamp, limit: u32) -> StoreResult<u64> {
         Ok(self.limits.purge(now, limit))
+    }
+}
+
+#[async_trait::async_trait]
+impl DataKeyStore for MemoryStore {
+    async fn data_keys(&self) -> StoreResult<Vec<StoredDataKey>> {
+        Ok(self.state()?.data_keys.clone())
+    }
+
+    async fn replace_data_keys(&self, read: Vec<StoredDataKey>, new: Vec<StoredDataKey>) -> StoreResult<bool> {
+        let mut state = self.state()?;
+        let is_as_read = state.data_keys == read;
+        if is_as_read {
+            state.data_keys = new;
+        }
+        Ok(is_as_read)
+    }
+
+    async fn second_factors_after(&self, after: Option<UserId>, limit: u32) -> StoreResult<Vec<UserId>> {
+        let state = self.state()?;
+        let with_a_factor = state.accounts.values().filter(|account| account.second_factor.is_some());
+        let ids = with_a_factor.map(|account| account.user.id).filter(|id| after.is_none_or(|after| *id > after));
+        Ok(ids.take(limit as usize).collect())
+    }
+
+    async fn count_second_factors(&self) -> StoreResult<u64> {
+        Ok(self.state()?.accounts.values().filter(|account| account.second_factor.is_some()).count() as u64)
+    }
+
+    async fn neighbours(&self) -> StoreResult<Neighbours> {
+        Ok(self.state()?.neighbours.unwrap_or(Neighbours::Nobody))
     }
 }
 

@@ -14,6 +14,8 @@ mod clock;
 #[doc(hidden)]
 pub mod contract;
 #[doc(hidden)]
+pub mod data_keys;
+#[doc(hidden)]
 pub mod limits;
 mod memory;
 #[doc(hidden)]

@@ -58,7 +58,9 @@ impl World {
         let parameters = HashParameters::new(8, 1, 1).unwrap();
         let settings = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) };
         let keyring = Keyring::new(SecretKey::new("wAyJ2tq8Zk5vN0xR7mB4cH9eL1gT6uPd").unwrap(), Vec::new());
-        let auth = Auth::new(Arc::new(MemoryStore::new()), HashingPool::start(settings).unwrap(), keyring)
+        let pool = HashingPool::start(settings).unwrap();
+        let auth = block_on(Auth::open(Arc::new(MemoryStore::new()), pool, keyring))
+            .unwrap()
             .with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
         let world = Self { auth, clock };
         assert_eq!(world.register(OWNER, 1), Some(true));

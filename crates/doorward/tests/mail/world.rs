@@ -147,7 +147,9 @@ fn node(store: &Arc<MemoryStore>, clock: &Arc<TestClock>, secret: &str, previous
     let settings = PoolSettings { workers: NonZeroUsize::MIN, ..PoolSettings::new(parameters) };
     let previous = previous.iter().map(|secret| SecretKey::new(*secret).unwrap()).collect();
     let keyring = Keyring::new(SecretKey::new(secret).unwrap(), previous);
-    Auth::new(Arc::clone(store) as Arc<dyn Store>, HashingPool::start(settings).unwrap(), keyring)
+    let pool = HashingPool::start(settings).unwrap();
+    block_on(Auth::open(Arc::clone(store) as Arc<dyn Store>, pool, keyring))
+        .unwrap()
         .with_clock(Arc::clone(clock) as Arc<dyn doorward::Clock>)
 }
 

@@ -84,6 +84,9 @@ impl fmt::Debug for SecretKey {
 pub struct Keyring {
     current: SigningKey,
     previous: Vec<SigningKey>,
+    /// Seals the data key instead of the secret that signs.
+    sealing: Option<SigningKey>,
+    sealing_previous: Vec<SigningKey>,
 }
 
 impl Keyring {
@@ -93,9 +96,19 @@ impl Keyring {
         Self::of_keys(SigningKey::new(&current.0), previous.iter().map(|secret| SigningKey::new(&secret.0)))
     }
 
+    /// The same with a secret of its own for what the store keeps sealed, and older ones of those: whoever gets to know
+    /// the secret that signs can open nothing then.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a keyring takes the secrets over: they are wiped here")]
+    pub fn with_sealing_secret(self, current: Option<SecretKey>, previous: Vec<SecretKey>) -> Self {
+        let sealing = current.map(|secret| SigningKey::new(&secret.0));
+        let sealing_previous = previous.iter().map(|secret| SigningKey::new(&secret.0)).collect();
+        Self { sealing, sealing_previous, ..self }
+    }
+
     /// The same of keys made ready, each kept once.
     pub(crate) fn of_keys(current: SigningKey, others: impl Iterator<Item = SigningKey>) -> Self {
-        let mut keyring = Self { current, previous: Vec::new() };
+        let mut keyring = Self { current, previous: Vec::new(), sealing: None, sealing_previous: Vec::new() };
         for key in others {
             if keyring.keys().all(|known| known.kid != key.kid) {
                 keyring.previous.push(key);
@@ -109,15 +122,11 @@ impl Keyring {
         &self.current
     }
 
-    /// A key for another purpose: the same wherever the current secret is, and nothing learnt from it leads back to
-    /// the secret. No signed text begins like a label, which has spaces.
-    pub(crate) fn derived(&self, label: &[u8]) -> [u8; MAC_LENGTH] {
-        self.current.keyed.clone().chain_update(label).finalize().into_bytes().into()
-    }
-
-    /// The same of every secret that is kept, the current one first.
-    pub(crate) fn all_derived(&self, label: &[u8]) -> impl Iterator<Item = [u8; MAC_LENGTH]> {
-        self.keys().map(move |key| key.keyed.clone().chain_update(label).finalize().into_bytes().into())
+    /// Keys for the sealing of data keys: that of the present secret first, then those that still open. Nothing learnt
+    /// from one leads back to its secret, and no signed text begins like a label, which has spaces.
+    pub(crate) fn wrapping_derived(&self, label: &[u8]) -> impl Iterator<Item = [u8; MAC_LENGTH]> {
+        let secrets = self.sealing.iter().chain(self.keys()).chain(&self.sealing_previous);
+        secrets.map(move |secret| secret.keyed.clone().chain_update(label).finalize().into_bytes().into())
     }
 
     /// Every key that verifies, the current one first.
@@ -151,6 +160,11 @@ impl SigningKey {
         let keyed = keyed(secret);
         let keyed_past_header = keyed.clone().chain_update(&header);
         Self { kid, header, keyed, keyed_past_header }
+    }
+
+    /// HMAC keyed with the secret.
+    pub(crate) const fn keyed(&self) -> &Hmac<Sha256> {
+        &self.keyed
     }
 
     /// The key's name: says nothing of the secret, and is the same on every node that has it.
