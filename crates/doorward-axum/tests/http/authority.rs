@@ -34,7 +34,7 @@ enum Fact {
     Change,
     /// The challenge of a login whose password was right.
     Challenge,
-    /// The signing secret, with which access tokens, enrolments and challenges are made.
+    /// The signing secret, with which access tokens are made. Enrolments and challenges hang on the data key.
     Secret,
 }
 
@@ -98,7 +98,7 @@ const ROUTES: [Route; 17] = [
 ];
 
 /// No route: what whoever has the secret makes of it at home.
-const FORGING: Route = route("forging", &[Secret], &[Bearer, Enrolment, Challenge]);
+const FORGING: Route = route("forging", &[Secret], &[Bearer]);
 
 /// A recovery that asks for the removal of a new second factor.
 const REMOVING: &str = "POST /auth/recovery/complete with remove_new_second_factor";
@@ -284,8 +284,7 @@ type State = (BTreeSet<Fact>, Factor);
 
 /// Whoever is in that state can open sessions of the account as they like.
 fn has_the_account((facts, factor): &State) -> bool {
-    let begins_a_login = facts.contains(&Password) || facts.contains(&Secret);
-    begins_a_login && (facts.contains(&Code) || (*factor == Without && facts.contains(&Password)))
+    facts.contains(&Password) && (facts.contains(&Code) || *factor == Without)
 }
 
 /// The shortest way to the account, as the routes on it.
@@ -326,15 +325,7 @@ const STARTS: [(&str, &[Fact], [&str; 3]); 6] = [
     ),
     ("the password", &[Password], ["Where there is no second factor the password is the account.", "", ""]),
     ("a code of the second factor", &[Code], [""; 3]),
-    (
-        "the signing secret",
-        &[Secret],
-        [
-            "As long as what is sealed hangs on the signing secret, whoever has it adds a second factor where there is none.",
-            "",
-            "",
-        ],
-    ),
+    ("the signing secret", &[Secret], [""; 3]),
 ];
 
 /// The rows of the report, as the search finds them.
