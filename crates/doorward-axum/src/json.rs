@@ -9,7 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// How deeply values may be nested.
 const DEPTH_LIMIT: usize = 32;
 
-/// A JSON value. Only what requests need is kept: numbers and arrays are known by their kind.
+/// A JSON value.
 ///
 /// Wiped when dropped and without `Debug`, for any string may be a password.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -19,12 +19,14 @@ pub enum Json {
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// Any number.
-    Number,
+    /// A whole number of 64 bits.
+    Integer(i64),
+    /// Any other number, as near as there is one of 64 bits.
+    Number(f64),
     /// A string.
     String(String),
-    /// An array, well-formed inside.
-    Array,
+    /// An array.
+    Array(Vec<Json>),
     /// An object's members in their order, each name once.
     Object(Vec<(String, Json)>),
 }
@@ -79,16 +81,17 @@ impl<'de> Visitor<'de> for Nested {
         Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
-        Ok(Json::Number)
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Integer(value))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
-        Ok(Json::Number)
+    #[expect(clippy::cast_precision_loss, reason = "what fits no whole number is as near as it gets")]
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(i64::try_from(value).map_or(Json::Number(value as f64), Json::Integer))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Number)
+    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+        Ok(Json::Number(value))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Json, E> {
@@ -97,8 +100,11 @@ impl<'de> Visitor<'de> for Nested {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let inner = self.deeper()?;
-        while items.next_element_seed(inner)?.is_some() {}
-        Ok(Json::Array)
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(inner)? {
+            values.push(value);
+        }
+        Ok(Json::Array(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {

@@ -171,7 +171,7 @@ where
             } else {
                 say!(info);
             }
-            finish(response.headers_mut(), id);
+            finish(&mut response, id);
             Ok(response)
         };
         Box::pin(observed.instrument(span))
@@ -210,21 +210,38 @@ fn known(method: &Method) -> &str {
     }
 }
 
-fn finish(headers: &mut HeaderMap, id: HeaderValue) {
+/// The headers that browsers heed. Those that would keep a page from its own styles and from caches go on answers of
+/// data alone, and on none that has its own.
+fn finish(response: &mut Response, id: HeaderValue) {
+    let is_data = is_data(response);
+    let headers = response.headers_mut();
     // With what is there already more than a map begins with: grown once, before it is filled.
     headers.reserve(8);
     headers.insert(REQUEST_ID, id);
-    let defaults = [
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (REFERRER_POLICY, "no-referrer"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_FRAME_OPTIONS, "DENY"),
-    ];
-    for (name, value) in defaults {
+    for (name, value) in [(REFERRER_POLICY, "no-referrer"), (X_CONTENT_TYPE_OPTIONS, "nosniff")] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    headers.remove(ETAG);
+    if is_data {
+        if !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.remove(ETAG);
+        }
+        let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
+        headers.entry(X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
+    }
+}
+
+/// Whether an answer is JSON or empty: no page, and nothing that belongs to one.
+fn is_data(response: &Response) -> bool {
+    match response.headers().get(CONTENT_TYPE) {
+        None => !response.status().is_redirection(),
+        Some(kind) => kind.as_bytes().starts_with(b"application/") && has_json(kind.as_bytes()),
+    }
+}
+
+fn has_json(kind: &[u8]) -> bool {
+    kind.windows(4).any(|letters| letters == b"json")
 }
 
 /// Ids that are unique and cost no system call: a random prefix for the process, then a count.

@@ -27,6 +27,7 @@
 //! ```
 //!
 //! * [`router`]: everything, ready to serve.
+//! * [`serve()`]: an application served with what belongs to it: clients' addresses, bounds, housekeeping, an orderly end.
 //! * [`routes`]: the routes alone, to merge into an application; [`pages`]: the pages that links in letters lead to.
 //! * [`CurrentUser`], [`AdminUser`], [`RecentAdmin`]: what a handler asks for; [`require_user`], [`require_admin`]: the
 //!   same for a whole group of routes.
@@ -47,6 +48,7 @@ mod request_origin;
 mod router;
 mod routes;
 mod schemas;
+mod serve;
 mod validation;
 
 pub use access::{AdminUser, CurrentUser, RecentAdmin, require_admin, require_user};
@@ -65,4 +67,6 @@ pub use schemas::{
     SessionResponse, SessionsResponse, Ticket, TokenResponse, TotpConfirmRequest, TotpEnrolmentResponse, TotpResponse,
     UserCreate, UserInvite, UserPageResponse, UserResponse, VerifyEmailRequest,
 };
-pub use validation::{FieldFault, Fields, FromFields};
+pub use serve::connections::BACKLOG;
+pub use serve::{ConnectionCounts, Connections, ServeLimits, Serving, StillOpen, Stopping, keep_house, serve};
+pub use validation::{FieldFault, Fields, FromFields, Location};

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderValue;
@@ -27,8 +28,12 @@ pub struct RequestOrigin {
 
 impl RequestOrigin {
     pub(crate) fn of(parts: &Parts) -> Self {
+        let client = parts.extensions.get::<ClientAddress>();
+        if client.is_none() {
+            warn_of_unknown_address();
+        }
         Self {
-            address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
+            address: client.map(|client| client.0),
             user_agent: parts.headers.get(USER_AGENT).cloned(),
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()),
         }
@@ -45,6 +50,18 @@ impl RequestOrigin {
     /// The origin of a request that this user sent.
     pub fn by(&self, user_id: UserId) -> Origin<'_> {
         self.origin().by(user_id)
+    }
+}
+
+/// Says once that nobody tells where requests come from: the limits count everybody as one client then.
+fn warn_of_unknown_address() {
+    static HAS_WARNED: AtomicBool = AtomicBool::new(false);
+    if !HAS_WARNED.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            event = "clients_unknown",
+            "no client's address is known, so limits count all clients as one: serve with doorward_axum::serve, or with \
+             into_make_service_with_connect_info, within with_layers"
+        );
     }
 }
 

@@ -27,7 +27,7 @@ mod worker;
 
 pub use lettre::message::Mailbox;
 pub use links::{InvalidPublicUrl, Links};
-pub use mail::{Mail, MailTransport};
+pub use mail::{Mail, MailSetupError, MailTransport};
 pub use outcome::{Obstacle, Undelivered};
 pub use smtp::{InvalidSmtpUrl, SmtpSettings};
 pub use statistics::{DeliveryCounts, DeliveryStatistics};

@@ -9,10 +9,10 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, AsyncTransport};
 
-use crate::links::Links;
+use crate::links::{InvalidPublicUrl, Links};
 use crate::outcome::Undelivered;
-use crate::smtp::{SmtpSettings, SmtpTransport, undelivered};
-use crate::templates::{Rendered, Templates};
+use crate::smtp::{InvalidSmtpUrl, SmtpSettings, SmtpTransport, undelivered};
+use crate::templates::{Rendered, TemplateFault, Templates};
 use crate::view::View;
 
 /// How mail leaves the service.
@@ -52,7 +52,58 @@ pub struct Mail {
     pub service: String,
 }
 
+/// Why letters can't be made into mail with these settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MailSetupError {
+    /// What links are to begin with.
+    #[error("the public URL: {0}")]
+    PublicUrl(#[from] InvalidPublicUrl),
+    /// The mail server.
+    #[error("the SMTP URL: {0}")]
+    SmtpUrl(#[from] InvalidSmtpUrl),
+    /// The certificates to trust.
+    #[error("the certificates to trust: {0}")]
+    Certificates(String),
+    /// Whom mail is from.
+    #[error("whom mail is from: {0}")]
+    From(String),
+    /// A template.
+    #[error("template {0}")]
+    Template(#[from] TemplateFault),
+}
+
 impl Mail {
+    /// Letters in the log, with links that begin with `public_url`: for trying things out on one machine.
+    ///
+    /// # Errors
+    ///
+    /// [`MailSetupError`]: no URL that links can begin with.
+    pub fn in_log(service: &str, public_url: &str) -> Result<Self, MailSetupError> {
+        let from = Mailbox::new(None, Address::new("doorward", "localhost").map_err(|_| InvalidPublicUrl)?);
+        Self::through(MailTransport::Log, from, (service, public_url))
+    }
+
+    /// Letters over SMTP: `smtps://user:password@mail.example.com`, from `Example <auth@example.com>`, with the built-in
+    /// templates and links that begin with `public_url`.
+    ///
+    /// # Errors
+    ///
+    /// [`MailSetupError`]: which of these will not do.
+    pub fn by_smtp(url: &str, from: &str, (service, public_url): (&str, &str)) -> Result<Self, MailSetupError> {
+        let transport = MailTransport::smtp(&SmtpSettings::parse(url)?).map_err(MailSetupError::Certificates)?;
+        Self::through(transport, Self::mailbox(from).map_err(MailSetupError::From)?, (service, public_url))
+    }
+
+    fn through(
+        transport: MailTransport,
+        from: Mailbox,
+        (service, public_url): (&str, &str),
+    ) -> Result<Self, MailSetupError> {
+        let (templates, links) = (Templates::built_in()?, Links::new(public_url)?);
+        Ok(Self { transport, templates, links, from, service: service.to_owned() })
+    }
+
     /// Reads what mail is from: `auth@example.com` or `Example <auth@example.com>`.
     ///
     /// # Errors

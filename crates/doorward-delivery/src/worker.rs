@@ -52,6 +52,7 @@ struct Deliveries {
 impl Worker {
     /// A worker on the outbox of `auth`.
     pub fn new(auth: Arc<Auth>, mail: Mail, webhooks: Option<Webhooks>) -> Self {
+        auth.promise_delivery();
         let statistics = Arc::new(DeliveryStatistics::default());
         Self { deliveries: Arc::new(Deliveries { auth, mail, webhooks, statistics }), interval: INTERVAL }
     }

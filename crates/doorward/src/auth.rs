@@ -10,6 +10,7 @@ use crate::audit::NewEvent;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::clock_watch::ClockWatch;
 use crate::data_key::DataKeys;
+use crate::delivery_watch::DeliveryWatch;
 use crate::device;
 use crate::error::Fault;
 use crate::limits::Limits;
@@ -59,6 +60,7 @@ pub struct Auth {
     pub(crate) access_refusals: AccessRefusals,
     events_kept: Option<Duration>,
     sends_webhooks: bool,
+    delivery: DeliveryWatch,
 }
 
 impl Auth {
@@ -78,6 +80,7 @@ impl Auth {
             access_refusals: AccessRefusals::default(),
             events_kept: None,
             sends_webhooks: false,
+            delivery: DeliveryWatch::default(),
         }
     }
 
@@ -116,6 +119,22 @@ impl Auth {
     #[must_use]
     pub fn with_webhooks(self) -> Self {
         Self { sends_webhooks: true, ..self }
+    }
+
+    /// Says that somebody delivers what is in the outbox, in this process or another. A worker says so itself. As long as
+    /// nobody does, the first letter that is written is warned of in the log (`nobody_delivers`).
+    pub fn promise_delivery(&self) {
+        self.delivery.promise();
+    }
+
+    /// Whether somebody has said that what is in the outbox is delivered.
+    pub fn is_delivery_promised(&self) -> bool {
+        self.delivery.is_promised()
+    }
+
+    /// For each message that is written for people.
+    pub(crate) fn expect_delivery(&self) {
+        self.delivery.expect();
     }
 
     /// The present moment by the clock that everything here goes by.

@@ -247,11 +247,9 @@ impl Auth {
             self.store.replace_data_keys(Vec::new(), known.clone()).await?;
             rows = self.store.data_keys().await?;
         }
-        if rows != known {
-            if !self.data_keys.take_in(rows.clone(), &self.keyring, self.clock.elapsed()) {
-                tracing::error!(event = "data_key_unreadable");
-                return Err(StoreError::unavailable("none of this process' secrets opens the data key").into());
-            }
+        if rows != known && !self.data_keys.take_in(rows.clone(), &self.keyring, self.clock.elapsed()) {
+            tracing::error!(event = "data_key_unreadable");
+            return Err(StoreError::unavailable("none of this process' secrets opens the data key").into());
         }
         Ok(rows)
     }

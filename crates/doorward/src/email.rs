@@ -8,6 +8,7 @@
 //! Nothing is rewritten that could make one person's address another's: plus tags, dots and look-alike letters stay.
 
 use std::fmt;
+use std::str::FromStr;
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
@@ -114,6 +115,27 @@ impl EmailAddress {
     /// The unique key of the account: the address in lower case, whichever way it was spelled.
     pub fn key(&self) -> &str {
         &self.key
+    }
+}
+
+impl fmt::Display for EmailAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl AsRef<str> for EmailAddress {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl FromStr for EmailAddress {
+    type Err = InvalidEmail;
+
+    /// The same as [`parse`](Self::parse).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
     }
 }
 

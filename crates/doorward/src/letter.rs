@@ -175,6 +175,7 @@ impl Auth {
         let mut plain = serde_json::to_vec(&letter).unwrap_or_default();
         let sealed = self.sealer().seal(LETTER_LABEL, &plain)?;
         plain.zeroize();
+        self.expect_delivery();
         Ok(NewMessage { id: random_uuid()?, kind: MessageKind::Mail, sealed, created_at: now })
     }
 

@@ -51,6 +51,7 @@ pub mod change_password;
 pub mod clock;
 mod clock_watch;
 mod data_key;
+mod delivery_watch;
 mod device;
 pub mod email;
 pub mod erase;

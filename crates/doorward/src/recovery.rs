@@ -93,6 +93,7 @@ impl Auth {
         let plain = serde_json::to_vec(&wish).unwrap_or_default();
         let sealed = self.sealer().seal(RECOVERY_LABEL, &plain)?;
         let message = NewMessage { id: random_uuid()?, kind: MessageKind::Recovery, sealed, created_at: now };
+        self.expect_delivery();
         Ok(self.store.record(None, Record { events: Vec::new(), messages: vec![message] }).await?)
     }
 

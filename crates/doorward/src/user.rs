@@ -31,6 +31,20 @@ impl fmt::Display for UserId {
     }
 }
 
+impl From<UserId> for i64 {
+    fn from(id: UserId) -> Self {
+        id.0
+    }
+}
+
+impl TryFrom<i64> for UserId {
+    type Error = InvalidUserId;
+
+    fn try_from(number: i64) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or(InvalidUserId)
+    }
+}
+
 /// The text is not a user id in its one canonical form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a user id")]

@@ -1,4 +1,5 @@
 //! What is sealed and under what: data keys made, exchanged, lost, and met by nodes that know nothing of them.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failures are panics")]
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

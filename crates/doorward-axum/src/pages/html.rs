@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write};
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, X_FRAME_OPTIONS};
 use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
@@ -49,7 +49,12 @@ impl Page<'_> {
              <link rel=\"stylesheet\" href=\"account.css\">\n</head>\n<body>\n<main>\n\
              <p class=\"service\">{service}</p>\n<h1>{heading}</h1>\n{body}</main>\n</body>\n</html>\n"
         );
-        let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)];
+        let headers = [
+            (CONTENT_TYPE, "text/html; charset=utf-8"),
+            (CACHE_CONTROL, "no-store"),
+            (CONTENT_SECURITY_POLICY, POLICY),
+            (X_FRAME_OPTIONS, "DENY"),
+        ];
         (status, headers, html).into_response()
     }
 }

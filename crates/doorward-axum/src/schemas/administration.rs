@@ -7,7 +7,7 @@ use doorward::invite::Invitation;
 
 use super::profile::read_full_name;
 use super::read_email;
-use crate::validation::{FieldFault, Fields, FromFields};
+use crate::validation::{FieldFault, Fields, FromFields, Location};
 
 /// Who is invited: `email`, and `full_name` and `role` when they are not none and `user`.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl FromFields for RoleChange {
     }
 }
 
-fn read_role(text: &str, loc: Vec<&'static str>) -> Result<Role, FieldFault> {
+fn read_role(text: &str, loc: Location) -> Result<Role, FieldFault> {
     let expected = Role::ALL.map(|role| format!("'{role}'")).join(" or ");
     Role::from_str(text).map_err(|_| FieldFault::enumeration(loc, &expected))
 }

@@ -30,16 +30,16 @@ pub use tickets::{
 };
 pub use users::{AdminUserResponse, UserPageResponse, UserResponse};
 
-use crate::validation::FieldFault;
+use crate::validation::{FieldFault, Location};
 
 /// An address out of a body.
-pub(crate) fn read_email(text: &str, loc: Vec<&'static str>) -> Result<EmailAddress, FieldFault> {
+pub(crate) fn read_email(text: &str, loc: Location) -> Result<EmailAddress, FieldFault> {
     EmailAddress::parse(text)
         .map_err(|invalid| FieldFault::value_error(loc, "value is not a valid email address", invalid.reason()))
 }
 
 /// A password out of a body, whatever was typed, up to the limit.
-pub(crate) fn read_password(text: String, loc: Vec<&'static str>) -> Result<Password, FieldFault> {
+pub(crate) fn read_password(text: String, loc: Location) -> Result<Password, FieldFault> {
     Password::new(text).map_err(|PasswordTooLong| FieldFault::string_too_long(loc, PASSWORD_MAX_BYTES))
 }
 

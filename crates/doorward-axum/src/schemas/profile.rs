@@ -8,7 +8,7 @@ use doorward::ticket::Ticket;
 use serde::Serialize;
 
 use super::{UserResponse, rfc3339};
-use crate::validation::{FieldFault, Fields, FromFields};
+use crate::validation::{FieldFault, Fields, FromFields, Location};
 
 /// What a person changes of what is told of them. A member that isn't there changes nothing; every member that is
 /// not of the schema is ignored, `role` and `email` among them.
@@ -29,7 +29,7 @@ impl FromFields for ProfileUpdate {
 }
 
 /// A name out of a body.
-pub(crate) fn read_full_name(text: &str, loc: Vec<&'static str>) -> Result<FullName, FieldFault> {
+pub(crate) fn read_full_name(text: &str, loc: Location) -> Result<FullName, FieldFault> {
     FullName::parse(text).map_err(|invalid| match invalid {
         InvalidName::Empty => FieldFault::string_too_short(loc, 1),
         InvalidName::TooLong => FieldFault::too_many_characters(loc, FULL_NAME_MAX),

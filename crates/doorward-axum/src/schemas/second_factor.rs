@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::rfc3339;
-use crate::validation::{FieldFault, Fields, FromFields};
+use crate::validation::{FieldFault, Fields, FromFields, Location};
 
 /// The first code of an authenticator that is to be enabled.
 pub struct TotpConfirmRequest {
@@ -53,7 +53,7 @@ impl FromFields for SecondFactorRequest {
     }
 }
 
-fn read_code(text: String, loc: Vec<&'static str>) -> Result<Zeroizing<String>, FieldFault> {
+fn read_code(text: String, loc: Location) -> Result<Zeroizing<String>, FieldFault> {
     let code = Zeroizing::new(text);
     if code.len() > CODE_MAX_BYTES { Err(FieldFault::string_too_long(loc, CODE_MAX_BYTES)) } else { Ok(code) }
 }

@@ -22,4 +22,5 @@ mod refresh;
 mod register;
 mod second_factor;
 mod service;
+mod serving;
 mod sessions;

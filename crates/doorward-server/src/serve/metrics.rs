@@ -25,8 +25,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::connections::Counts;
 use super::tls::Certificate;
+use doorward_axum::ConnectionCounts;
 
 /// Upper bounds of the latency histogram, in seconds: from a revocation probe to a queue for hashing.
 const LATENCY_BUCKETS: [f64; 12] = [0.000_25, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -129,7 +129,7 @@ fn start_of_process() -> Instant {
 /// What is watched beside the library.
 #[derive(Debug)]
 pub(super) struct Seen {
-    pub(super) counts: Arc<Counts>,
+    pub(super) counts: Arc<ConnectionCounts>,
     pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) deliveries: Arc<DeliveryStatistics>,
 }

@@ -1,13 +1,7 @@
 //! `serve`: from the settings to an orderly end.
 
-mod activity;
-mod connection;
-mod connections;
-mod housekeeping;
 mod metrics;
 mod process;
-
-mod shares;
 mod signals;
 pub(crate) mod tls;
 pub(crate) mod warnings;
@@ -19,13 +13,11 @@ use std::time::Duration;
 
 use axum::Router;
 use doorward::Auth;
-use doorward_axum::RouterOptions;
+use doorward_axum::{BACKLOG, Connections, RouterOptions, ServeLimits};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-use self::activity::Patience;
-use self::connections::{Connections, Limits};
 use self::metrics::{Metrics, Seen};
 use self::signals::Signals;
 use self::tls::Certificate;
@@ -90,7 +82,11 @@ async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mu
     };
     let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?;
     let acceptor = certificate.as_ref().map(acceptor).transpose()?;
-    let connections = Connections::new(&limits(settings, settings.max_connections), acceptor);
+    let connections = Connections::new(&limits(settings, settings.max_connections));
+    let connections = match acceptor {
+        Some(acceptor) => connections.with_tls(acceptor),
+        None => connections,
+    };
     let worker = delivery::worker(settings, auth, address_of(&listener)?)?;
     let mut router = doorward_axum::router(Arc::clone(auth), &router_options(settings));
     if let Some(listener) = metrics_listener {
@@ -99,14 +95,14 @@ async fn serve_until_stopped(settings: &Settings, auth: &Arc<Auth>, signals: &mu
         let metrics = Arc::new(Metrics::new(Arc::clone(auth), seen));
         router = metrics::observed(router, &metrics);
         tracing::info!(event = "metrics", "metrics on http://{}/metrics", address_of(&listener)?);
-        let separate = Connections::new(&limits(settings, METRICS_CONNECTIONS), None);
+        let separate = Connections::new(&limits(settings, METRICS_CONNECTIONS));
         tokio::spawn(separate.serve(listener, metrics::routes(metrics), std::future::pending()));
     }
     announce(settings, &listener)?;
     process::prepare(settings.max_connections);
     let (stop_delivering, stopped) = oneshot::channel::<()>();
     let deliveries = tokio::spawn(worker.run(async move { drop(stopped.await) }));
-    let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(auth)));
+    let housekeeping = tokio::spawn(doorward_axum::keep_house(Arc::clone(auth)));
     if let Some(certificate) = certificate {
         tokio::spawn(tls::keep_current(certificate));
     }
@@ -152,9 +148,13 @@ async fn serve_connections(
     })
 }
 
-fn limits(settings: &Settings, max_connections: usize) -> Limits {
-    let patience = Patience { header: settings.header_timeout, idle: settings.idle_timeout };
-    Limits { max_connections, patience, proxies: settings.trusted_proxies.clone() }
+fn limits(settings: &Settings, max_connections: usize) -> ServeLimits {
+    ServeLimits {
+        max_connections,
+        header_timeout: settings.header_timeout,
+        idle_timeout: settings.idle_timeout,
+        trusted_proxies: settings.trusted_proxies.clone(),
+    }
 }
 
 fn acceptor(certificate: &Arc<Certificate>) -> Result<TlsAcceptor, Failure> {
@@ -176,7 +176,7 @@ fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
         #[cfg(unix)]
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        socket.listen(connections::BACKLOG)
+        socket.listen(BACKLOG)
     };
     bind().map_err(|error| Failure::new(format!("cannot listen on {setting} = {address}: {error}")))
 }

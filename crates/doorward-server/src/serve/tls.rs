@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::settings::TlsFiles;
 
 /// HTTP/2 in the words of ALPN (RFC 7301).
-pub(super) const HTTP2: &[u8] = b"h2";
+const HTTP2: &[u8] = b"h2";
 /// HTTP/1.1 in the words of ALPN.
 const HTTP1: &[u8] = b"http/1.1";
 /// The time between two looks at the files.

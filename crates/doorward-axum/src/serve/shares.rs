@@ -9,18 +9,19 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use doorward::network::Network;
-use doorward_axum::TrustedProxies;
+
+use crate::client_address::TrustedProxies;
 
 /// The part of the places that one network may hold: a half, a quarter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Half,
     Quarter,
 }
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoPlace {
+pub(crate) enum NoPlace {
     /// All places are taken.
     Full,
     /// The network holds its share.
@@ -29,7 +30,7 @@ pub(super) enum NoPlace {
 
 /// A number of places that are shared.
 #[derive(Debug)]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     whole: usize,
     share: usize,
     proxies: TrustedProxies,
@@ -44,14 +45,14 @@ struct Held {
 
 /// A place that is held until this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     shares: Arc<Shares>,
     networks: Vec<Network>,
 }
 
 impl Shares {
     /// `whole` places, of which one network may hold that part, and one at least.
-    pub(super) fn new(whole: usize, part: Part, proxies: TrustedProxies) -> Self {
+    pub(crate) fn new(whole: usize, part: Part, proxies: TrustedProxies) -> Self {
         let divisor = match part {
             Part::Half => 2,
             Part::Quarter => 4,
@@ -60,12 +61,12 @@ impl Shares {
     }
 
     /// How many places are held.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.lock().places
     }
 
     /// A place for the peer of that address.
-    pub(super) fn take(self: &Arc<Self>, peer: IpAddr) -> Result<Place, NoPlace> {
+    pub(crate) fn take(self: &Arc<Self>, peer: IpAddr) -> Result<Place, NoPlace> {
         let networks = self.networks_of(peer);
         let mut held = self.lock();
         if held.places >= self.whole {

@@ -1,5 +1,6 @@
 //! Connections: accepted up to a bound, cut when they dawdle, drained at the end.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use doorward_axum::TrustedProxies;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -16,62 +16,85 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::Patience;
 use super::connection::{Edge, OVERLOADED};
 use super::shares::{NoPlace, Part, Place, Shares};
+use crate::client_address::TrustedProxies;
 
 /// The pause when the system gives no more file descriptors: they come back as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How many connections the system keeps waiting until they are taken, if it allows as many (`net.core.somaxconn` on
 /// Linux). One more is dropped without a word, and its
 /// client tries again after a second; tokio's own listener keeps 128, less than a rush at nine in the morning.
-pub(super) const BACKLOG: u32 = 1024;
+pub const BACKLOG: u32 = 1024;
 /// The least time between two log lines about refused connections.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The bounds of what clients may take.
 #[derive(Debug, Clone)]
-pub(super) struct Limits {
+pub struct ServeLimits {
     /// Connections at once, and requests at once.
-    pub(super) max_connections: usize,
-    /// How long connections are waited for.
-    pub(super) patience: Patience,
+    pub max_connections: usize,
+    /// From a connection's start, or from the first byte of a request, to the end of that request's head.
+    pub header_timeout: Duration,
+    /// From an answer to the first byte of the next request; and from one part of an answer to the moment at which there
+    /// is room for the next.
+    pub idle_timeout: Duration,
     /// Whose connections are many people's.
-    pub(super) proxies: TrustedProxies,
+    pub trusted_proxies: TrustedProxies,
 }
 
-/// The connections of one listener.
-pub(super) struct Connections {
+impl Default for ServeLimits {
+    /// 1,024 connections, 15 seconds for a head, 75 of idleness, no proxies.
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            header_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(75),
+            trusted_proxies: TrustedProxies::default(),
+        }
+    }
+}
+
+/// The connections of one listener: accepted up to a bound and by shares of networks, cut when they dawdle, and drained
+/// at the end. What [`serve`](crate::serve()) serves with.
+pub struct Connections {
     patience: Patience,
-    counts: Arc<Counts>,
+    counts: Arc<ConnectionCounts>,
     tls: Option<TlsAcceptor>,
     stop: watch::Sender<()>,
 }
 
+impl fmt::Debug for Connections {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Connections").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
 /// How many connections there are and were.
 #[derive(Debug)]
-pub(super) struct Counts {
+pub struct ConnectionCounts {
     connections: Arc<Shares>,
     requests: Arc<Shares>,
     refused: AtomicU64,
     refused_requests: AtomicU64,
 }
 
-impl Counts {
+impl ConnectionCounts {
     /// Connections open now.
-    pub(super) fn open(&self) -> usize {
+    pub fn open(&self) -> usize {
         self.connections.held()
     }
 
     /// Connections told, or without words let know, that there are too many.
-    pub(super) fn refused(&self) -> u64 {
+    pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
     /// Requests told that there are too many.
-    pub(super) fn refused_requests(&self) -> u64 {
+    pub fn refused_requests(&self) -> u64 {
         self.refused_requests.load(Ordering::Relaxed)
     }
 
     /// A place for a request of that peer. `None`: that there is none is counted.
-    pub(super) fn request(&self, peer: SocketAddr) -> Option<Place> {
+    pub(crate) fn request(&self, peer: SocketAddr) -> Option<Place> {
         let place = self.requests.take(peer.ip()).ok();
         if place.is_none() {
             self.refused_requests.fetch_add(1, Ordering::Relaxed);
@@ -81,40 +104,45 @@ impl Counts {
 }
 
 /// Connections that are still open when the listener is closed.
-pub(super) struct StillOpen(watch::Sender<()>);
+#[derive(Debug)]
+pub struct StillOpen(watch::Sender<()>);
 
 impl StillOpen {
     /// Waits until the requests under way are answered and all connections closed.
-    pub(super) async fn finish(self) {
+    pub async fn finish(self) {
         self.0.send_replace(());
         self.0.closed().await;
     }
 }
 
 impl Connections {
-    pub(super) fn new(limits: &Limits, tls: Option<TlsAcceptor>) -> Self {
-        let shares = |part| Arc::new(Shares::new(limits.max_connections, part, limits.proxies.clone()));
-        let counts = Counts {
+    /// None yet, within these bounds.
+    pub fn new(limits: &ServeLimits) -> Self {
+        let shares = |part| Arc::new(Shares::new(limits.max_connections, part, limits.trusted_proxies.clone()));
+        let counts = ConnectionCounts {
             connections: shares(Part::Half),
             requests: shares(Part::Quarter),
             refused: AtomicU64::new(0),
             refused_requests: AtomicU64::new(0),
         };
-        Self { patience: limits.patience, counts: Arc::new(counts), tls, stop: watch::Sender::new(()) }
+        let patience = Patience { header: limits.header_timeout, idle: limits.idle_timeout };
+        Self { patience, counts: Arc::new(counts), tls: None, stop: watch::Sender::new(()) }
     }
 
-    pub(super) fn counts(&self) -> Arc<Counts> {
+    /// The same beginning with a TLS handshake; HTTP/2 is spoken where the configuration offers `h2`.
+    #[must_use]
+    pub fn with_tls(self, acceptor: TlsAcceptor) -> Self {
+        Self { tls: Some(acceptor), ..self }
+    }
+
+    /// Their figures.
+    pub fn counts(&self) -> Arc<ConnectionCounts> {
         Arc::clone(&self.counts)
     }
 
     /// Serves `router` until `stop`; the listener is closed then, and what is returned can wait for the
     /// requests under way.
-    pub(super) async fn serve(
-        mut self,
-        listener: TcpListener,
-        router: Router,
-        stop: impl Future<Output = ()>,
-    ) -> StillOpen {
+    pub async fn serve(mut self, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> StillOpen {
         let edge = Arc::new(Edge::new(router, self.tls.take(), self.patience, self.counts()));
         tokio::select! {
             () = stop => {}

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const KEY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Purges the store and looks after its data keys, for ever.
-pub(super) async fn run(auth: Arc<Auth>) {
+pub async fn keep_house(auth: Arc<Auth>) {
     tokio::join!(purge_at_intervals(&auth), look_after_data_keys(&auth));
 }
 

@@ -23,9 +23,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::activity::{Activity, Noticed, Patience, RunOut, UnderWay};
-use super::connections::Counts;
+use super::connections::ConnectionCounts;
 use super::shares::Place;
-use super::tls;
 
 /// Header lines of one request of HTTP/1.
 const MAX_HEADERS: usize = 64;
@@ -57,31 +56,39 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// For a year browsers come by TLS only (RFC 6797).
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// What a connection or a request past the bound is told.
-pub(super) const OVERLOADED: &str = "{\"detail\":\"Server is overloaded\",\"code\":\"OVERLOADED\"}";
+pub(crate) const OVERLOADED: &str = "{\"detail\":\"Server is overloaded\",\"code\":\"OVERLOADED\"}";
+
+/// HTTP/2 in the words of ALPN (RFC 7301).
+const HTTP2: &[u8] = b"h2";
 
 /// What the connections of one listener have in common.
-pub(super) struct Edge {
+pub(crate) struct Edge {
     router: Router,
     tls: Option<TlsAcceptor>,
     patience: Patience,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
-    counts: Arc<Counts>,
+    counts: Arc<ConnectionCounts>,
 }
 
 impl Edge {
     /// Serves `router` to as many requests at once as `counts` have places for.
-    pub(super) fn new(router: Router, tls: Option<TlsAcceptor>, patience: Patience, counts: Arc<Counts>) -> Self {
+    pub(crate) fn new(
+        router: Router,
+        tls: Option<TlsAcceptor>,
+        patience: Patience,
+        counts: Arc<ConnectionCounts>,
+    ) -> Self {
         Self { router, tls, patience, http1: http1_builder(), http2: http2_builder(), counts }
     }
 
     /// Whether connections begin with a TLS handshake.
-    pub(super) fn speaks_tls(&self) -> bool {
+    pub(crate) fn speaks_tls(&self) -> bool {
         self.tls.is_some()
     }
 
     /// Serves one connection until it ends, has had its time, or `stop` changes and its requests are done.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<()>) {
+    pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<()>) {
         // Without these options a connection is slower to answer or to be given up, but still good.
         let _ = stream.set_nodelay(true);
         let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SYSTEM_BUFFER);
@@ -111,7 +118,7 @@ impl Edge {
             },
         };
         match handshake {
-            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(HTTP2) => {
                 self.serve_http2(stream, peer, stop).await;
             }
             Ok(Ok(stream)) => self.serve_http1(stream, peer, stop).await,

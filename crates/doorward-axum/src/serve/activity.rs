@@ -12,17 +12,17 @@ use tokio::time::Instant;
 
 /// How long a connection is waited for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// From the connection's start, or from the first byte of a request, to the end of that request's head.
-    pub(super) header: Duration,
+    pub(crate) header: Duration,
     /// From an answer to the first byte of the next request; and from one part of an answer to the moment at which there
     /// is room for the next.
-    pub(super) idle: Duration,
+    pub(crate) idle: Duration,
 }
 
 /// How a connection has had its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RunOut {
+pub(crate) enum RunOut {
     /// No request came, or not all of its head.
     Idle,
     /// The client doesn't take what it asked for.
@@ -31,7 +31,7 @@ pub(super) enum RunOut {
 
 /// What one connection is doing. Nothing is counted against it while an answer is made.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     patience: Patience,
     bytes_begin_requests: bool,
     state: Mutex<State>,
@@ -57,13 +57,13 @@ enum Awaited {
 
 impl Activity {
     /// Of HTTP/1, where every byte between two requests belongs to the next one.
-    pub(super) fn of_http1(patience: Patience) -> Arc<Self> {
+    pub(crate) fn of_http1(patience: Patience) -> Arc<Self> {
         Self::new(patience, true)
     }
 
     /// Of HTTP/2, which sends frames that are no requests: a ping doesn't prolong a connection's idleness
     /// and doesn't begin a head.
-    pub(super) fn of_http2(patience: Patience) -> Arc<Self> {
+    pub(crate) fn of_http2(patience: Patience) -> Arc<Self> {
         Self::new(patience, false)
     }
 
@@ -74,7 +74,7 @@ impl Activity {
     }
 
     /// Says that a request's head is complete. It is under way until what is returned is dropped.
-    pub(super) fn begin_request(self: &Arc<Self>) -> UnderWay {
+    pub(crate) fn begin_request(self: &Arc<Self>) -> UnderWay {
         let mut state = self.state();
         state.under_way += 1;
         state.answers += 1;
@@ -83,13 +83,13 @@ impl Activity {
 
     /// Whether a head has begun or, on a new connection, is about to. HTTP/2 has its own way to say which
     /// requests are still answered.
-    pub(super) fn expects_head(&self) -> bool {
+    pub(crate) fn expects_head(&self) -> bool {
         let state = self.state();
         self.bytes_begin_requests && state.under_way == 0 && state.awaited == Awaited::Head
     }
 
     /// Resolves when the connection has had its time.
-    pub(super) async fn run_out(&self) -> RunOut {
+    pub(crate) async fn run_out(&self) -> RunOut {
         // A deadline is never less than this away when it is set: looking as often misses none.
         let interval = self.patience.header.min(self.patience.idle);
         loop {
@@ -129,19 +129,19 @@ impl Activity {
 
 /// A request under way, until the last of its answer is given away.
 #[derive(Debug)]
-pub(super) struct UnderWay {
+pub(crate) struct UnderWay {
     activity: Arc<Activity>,
     number: u64,
 }
 
 impl UnderWay {
     /// A part of the answer is there to be taken.
-    pub(super) fn give(&self) {
+    pub(crate) fn give(&self) {
         self.activity.state().given.insert(self.number, Instant::now());
     }
 
     /// The client has room for the next part, which is still made.
-    pub(super) fn make(&self) {
+    pub(crate) fn make(&self) {
         self.activity.state().given.remove(&self.number);
     }
 }
@@ -159,13 +159,13 @@ impl Drop for UnderWay {
 
 /// A stream whose bytes are noticed.
 #[derive(Debug)]
-pub(super) struct Noticed<S> {
+pub(crate) struct Noticed<S> {
     stream: S,
     activity: Arc<Activity>,
 }
 
 impl<S> Noticed<S> {
-    pub(super) fn new(stream: S, activity: &Arc<Activity>) -> Self {
+    pub(crate) fn new(stream: S, activity: &Arc<Activity>) -> Self {
         Self { stream, activity: Arc::clone(activity) }
     }
 }
