@@ -126,6 +126,31 @@ def check_program(command: list[str], made: dict) -> None:
             expect_refusal(token, made["secret_key"], what)
 
 
+def check_fastapi(tokens: list[dict]) -> None:
+    """The example's routes, over FastAPI's own client, with good, expired, tampered and missing tokens."""
+    from fastapi.testclient import TestClient
+
+    good = [made for made in tokens if made["verdict"] != "expired" and made["secret_key"] == tokens[0]["secret_key"]]
+    os.environ["SECRET_KEY"] = good[0]["secret_key"]
+    sys.path.insert(0, str(EXAMPLES))
+    import fastapi_app
+
+    client = TestClient(fastapi_app.app)
+    status = lambda path, token: client.get(path, headers={"authorization": f"Bearer {token}"} if token else {}).status_code
+    seen = set()
+    for made in good:
+        role = made["claims"]["role"]
+        expect(status("/hello", made["token"]) == 200, "FastAPI refuses a good token")
+        expect(status("/report", made["token"]) == (200 if role == "admin" else 403), f"FastAPI on a token of role {role}")
+        seen.add(role)
+        for what, token in tampered(made["token"]).items():
+            expect(status("/hello", token) == 401, f"FastAPI takes a token with {what}")
+    expect(seen == {"user", "admin"}, "no token of each role")
+    for made in tokens:
+        if made["verdict"] == "expired":
+            expect(status("/hello", made["token"]) == 401, "FastAPI takes an expired token")
+
+
 def main() -> None:
     made = json.load(sys.stdin)
     expect(len(made["hashes"]) >= 15 and len(made["tokens"]) >= 12, "emit_interop printed too little")
@@ -144,6 +169,7 @@ def main() -> None:
         for program in programs:
             for each in made["tokens"]:
                 check_program(program, each)
+    check_fastapi(made["tokens"])
     print(f"interop: {len(made['hashes'])} hashes and {len(made['tokens'])} tokens read by {3 + len(programs)} readers")
 
 

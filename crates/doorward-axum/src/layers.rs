@@ -31,6 +31,8 @@ use crate::error::ApiError;
 use crate::request_origin::RequestId;
 use crate::router::RouterOptions;
 
+/// How many characters of an unknown path are logged.
+const PATH_SHOWN: usize = 128;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts around `router` what every request passes through, and gives unknown paths and methods the error
@@ -145,8 +147,9 @@ where
         let (id, client) = self.context.identify(&mut request);
         let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
         let method = request.method().clone();
-        // The template, never the path that was sent: nobody writes into the log by asking for it.
+        // The template. Where there is none the path that was sent tells an operator what somebody's client looks for.
         let route = request.extensions().get::<MatchedPath>().cloned();
+        let path = route.is_none().then(|| shown(request.uri().path()));
         #[expect(clippy::disallowed_methods, reason = "measures how long the answer took")]
         let start = Instant::now();
         let answering = span.in_scope(|| self.inner.call(request));
@@ -159,6 +162,7 @@ where
                         event = "request",
                         method = known(&method),
                         route,
+                        path,
                         status = response.status().as_u16(),
                         micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
                         client = client.map(|client| tracing::field::display(client.0)),
@@ -192,6 +196,11 @@ impl Context {
         }
         (id, client)
     }
+}
+
+/// A path as it may stand in a log: its beginning, and nothing that could end a line or a string.
+fn shown(path: &str) -> String {
+    path.escape_debug().take(PATH_SHOWN).collect()
 }
 
 /// The method's name if it is one of HTTP's: the others anybody could have made up.

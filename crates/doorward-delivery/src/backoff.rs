@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use doorward::Timestamp;
+use doorward::outbox::MessageKind;
 
 /// The wait after the first failure; it doubles with each.
 const FIRST: Duration = Duration::from_secs(5);
-/// The longest wait.
+/// The longest wait of a webhook, for a receiver that may be away for long.
 const LONGEST: Duration = Duration::from_secs(3 * 60 * 60);
+/// The longest wait of what a person waits for: links in letters are good for half an hour, and a server that takes no
+/// letter of a stranger at first (greylisting) takes it some minutes later.
+const LONGEST_OF_MAIL: Duration = Duration::from_secs(10 * 60);
 /// How old a message may become before it is given up.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often a message is tried at least before its age gives it up: a clock that leapt makes everything old at once.
@@ -18,11 +22,14 @@ pub(crate) fn is_given_up(created_at: Timestamp, attempts: u32, pause: Duration,
     attempts >= FEWEST_ATTEMPTS && now.since(created_at) + pause > PATIENCE
 }
 
-/// The wait after that many attempts: 5, 10, 20 seconds and so on up to three hours, each longer by up to a fifth
-/// (`luck`, a number from all 256), so that what failed together isn't tried again together.
-pub(crate) fn wait(attempts: u32, luck: u8) -> Duration {
+/// The wait after that many attempts: 5, 10, 20 seconds and so on up to the longest of that kind, each longer by up to a
+/// fifth (`luck`, a number from all 256), so that what failed together isn't tried again together.
+pub(crate) fn wait(kind: MessageKind, attempts: u32, luck: u8) -> Duration {
     let doubled = FIRST.saturating_mul(1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX));
-    let wait = doubled.min(LONGEST);
+    let wait = doubled.min(match kind {
+        MessageKind::Webhook => LONGEST,
+        MessageKind::Mail | MessageKind::Recovery => LONGEST_OF_MAIL,
+    });
     wait + wait * u32::from(luck) / (5 * 255)
 }
 
@@ -31,12 +38,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_three_hours_and_are_never_alike() {
-        let seconds = |attempts| wait(attempts, 0).as_secs();
+    fn waits_double_up_to_their_longest_and_are_never_alike() {
+        let seconds = |attempts| wait(MessageKind::Webhook, attempts, 0).as_secs();
         assert_eq!([seconds(1), seconds(2), seconds(3), seconds(8)], [5, 10, 20, 640]);
         assert_eq!([seconds(13), seconds(32), seconds(33), seconds(u32::MAX)], [LONGEST.as_secs(); 4]);
-        assert_eq!(wait(1, 255), Duration::from_secs(6));
-        assert!(wait(5, 7) < wait(5, 8));
+        assert_eq!(wait(MessageKind::Mail, 1, 255), Duration::from_secs(6));
+        assert!(wait(MessageKind::Mail, 5, 7) < wait(MessageKind::Mail, 5, 8));
+        // However often it failed before, a letter is tried again while its link is good.
+        assert_eq!(wait(MessageKind::Mail, u32::MAX, 255), Duration::from_secs(12 * 60));
     }
 
     #[test]
@@ -50,13 +59,15 @@ mod tests {
     }
 
     #[test]
-    fn within_a_day_a_message_is_tried_about_twenty_times() {
-        let mut age = Duration::ZERO;
-        let mut attempts = 1;
-        while age + wait(attempts, 128) < PATIENCE {
-            age += wait(attempts, 128);
-            attempts += 1;
-        }
-        assert_eq!(attempts, 18);
+    fn within_a_day_a_webhook_is_tried_about_twenty_times_and_a_letter_every_ten_minutes() {
+        let attempts = |kind| {
+            let (mut age, mut attempts) = (Duration::ZERO, 1);
+            while age + wait(kind, attempts, 128) < PATIENCE {
+                age += wait(kind, attempts, 128);
+                attempts += 1;
+            }
+            attempts
+        };
+        assert_eq!((attempts(MessageKind::Webhook), attempts(MessageKind::Mail)), (18, 137));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use doorward::UserId;
 use doorward::letter::Letter;
 use doorward::outbox::Message;
+use doorward::{Timestamp, UserId};
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, AsyncTransport};
@@ -115,8 +115,8 @@ impl Mail {
     }
 
     /// Sends the letter in a message of the outbox.
-    pub(crate) async fn deliver(&self, letter: &Letter, message: &Message) -> Result<(), Undelivered> {
-        let rendered = self.rendered(letter, message.user_id)?;
+    pub(crate) async fn deliver(&self, letter: &Letter, message: &Message, now: Timestamp) -> Result<(), Undelivered> {
+        let rendered = self.rendered((letter, now), message.user_id)?;
         let id = message.id.to_string();
         self.send(&rendered, &letter.to, (&id, letter.at)).await
     }
@@ -126,15 +126,15 @@ impl Mail {
     /// # Errors
     ///
     /// [`Undelivered`] with what the mail server said.
-    pub async fn send_test(&self, to: &str, id: &str, now: doorward::Timestamp) -> Result<(), Undelivered> {
+    pub async fn send_test(&self, to: &str, id: &str, now: Timestamp) -> Result<(), Undelivered> {
         let text = format!("{} can send mail to this address.\n", self.service);
         let subject = format!("{} can send mail", self.service);
         let html = format!("<!doctype html><p>{}</p>", text.replace('&', "&amp;").replace('<', "&lt;"));
         self.send(&Rendered { subject, text, html }, to, (id, now.micros())).await
     }
 
-    fn rendered(&self, letter: &Letter, user: Option<UserId>) -> Result<Rendered, Undelivered> {
-        let view = View::of(letter, user, &self.links, &self.service);
+    fn rendered(&self, (letter, now): (&Letter, Timestamp), user: Option<UserId>) -> Result<Rendered, Undelivered> {
+        let view = View::of((letter, now), user, &self.links, &self.service);
         // It was rendered at the start: what fails now may be the fault of this letter alone, and a fixed template helps.
         self.templates
             .render(letter.content.name(), &view)

@@ -213,7 +213,12 @@ pub(crate) fn undelivered(error: &Error) -> Undelivered {
         // A client that gives up by itself does so for what the server lacks. Without STARTTLS or a way to log in
         // somebody may be in between, or the server be set wrongly: that can change. An address that needs SMTPUTF8
         // (RFC 6531) is another matter. Should the words change, it is tried for a day and then given up.
-        let reason = format!("the mail server can't do what is needed: {cause}");
+        let hint = if cause.contains("STARTTLS") {
+            "; if it is on this machine or in a network of your own, ?tls=none in smtp_url does without"
+        } else {
+            ""
+        };
+        let reason = format!("the mail server can't do what is needed: {cause}{hint}");
         let obstacle = if cause.contains("SMTPUTF8") { Obstacle::Message } else { Obstacle::Receiver };
         return Undelivered::new(obstacle, reason);
     }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use doorward::UserId;
 use doorward::letter::{Letter, LetterContent};
 use doorward::ticket::{CODE_LIFETIME, Purpose};
+use doorward::{Timestamp, UserId};
 
 use crate::links::Links;
 
 /// The longest name that a letter greets with, in characters.
 const NAME_LENGTH: usize = 64;
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// The values that a template can use. Those that a letter hasn't are empty.
 #[derive(Default, Clone)]
@@ -40,8 +41,8 @@ pub struct View {
 }
 
 impl View {
-    /// What is to be seen of `letter`, whose account is `user`.
-    pub(crate) fn of(letter: &Letter, user: Option<UserId>, links: &Links, service: &str) -> Self {
+    /// What is to be seen at `now` of `letter`, whose account is `user`.
+    pub(crate) fn of((letter, now): (&Letter, Timestamp), user: Option<UserId>, links: &Links, service: &str) -> Self {
         let mut view = Self {
             service: service.to_owned(),
             name: letter.name.as_deref().filter(|name| is_name(name)).unwrap_or_default().to_owned(),
@@ -49,7 +50,8 @@ impl View {
             ..Self::default()
         };
         if let (Some((purpose, secret)), Some(user)) = (letter.content.ticket(), user) {
-            view.ticket(purpose, &links.link(purpose, &secret.token(user)), &secret.code);
+            let waited = now.since(Timestamp::from_micros(letter.at));
+            view.ticket(purpose, (&links.link(purpose, &secret.token(user)), &secret.code), waited);
         }
         match &letter.content {
             LetterContent::EmailChanged { new_address, .. }
@@ -81,19 +83,22 @@ impl View {
         let link = |purpose| links.link(purpose, "this-is-a-preview-and-opens-nothing");
         let purposes = [Purpose::VerifyEmail, Purpose::Recover, Purpose::ChangeEmail, Purpose::Invitation];
         if let Some(purpose) = purposes.into_iter().find(|purpose| purpose.as_str() == name) {
-            view.ticket(purpose, &link(purpose), "12345678");
+            view.ticket(purpose, (&link(purpose), "12345678"), Duration::ZERO);
         } else if ["email_changed", "email_change_requested"].contains(&name) {
-            view.ticket(Purpose::KeepEmail, &link(Purpose::KeepEmail), "");
+            view.ticket(Purpose::KeepEmail, (&link(Purpose::KeepEmail), ""), Duration::ZERO);
         }
         view
     }
 
-    fn ticket(&mut self, purpose: Purpose, link: &str, code: &str) {
+    /// What makes a ticket good, as it is after the letter has `waited`: a code that is dead isn't told.
+    fn ticket(&mut self, purpose: Purpose, (link, code): (&str, &str), waited: Duration) {
         link.clone_into(&mut self.link);
-        let (left, right) = code.split_at_checked(code.len() / 2).unwrap_or((code, ""));
-        self.code = format!("{left} {right}").trim().to_owned();
-        self.lifetime = span(purpose.lifetime());
-        self.code_lifetime = span(CODE_LIFETIME.min(purpose.lifetime()));
+        self.lifetime = left(purpose.lifetime(), waited).unwrap_or_default();
+        if let Some(lifetime) = left(CODE_LIFETIME.min(purpose.lifetime()), waited) {
+            let (left, right) = code.split_at_checked(code.len() / 2).unwrap_or((code, ""));
+            self.code = format!("{left} {right}").trim().to_owned();
+            self.code_lifetime = lifetime;
+        }
     }
 }
 
@@ -122,11 +127,22 @@ const fn is_mark(character: char) -> bool {
     matches!(character, '\u{300}'..='\u{36f}')
 }
 
+/// What is left of a lifetime, in words, rather less than more; `None` when nothing is.
+fn left(lifetime: Duration, waited: Duration) -> Option<String> {
+    if waited < MINUTE {
+        return Some(span(lifetime));
+    }
+    let minutes = lifetime.checked_sub(waited)?.as_secs() / 60;
+    let whole = if minutes >= 120 { minutes - minutes % 60 } else { minutes };
+    (whole > 0).then(|| span(Duration::from_secs(60 * whole)))
+}
+
 fn span(duration: Duration) -> String {
     let minutes = duration.as_secs() / 60;
     match minutes {
         1440.. if minutes.is_multiple_of(1440) && minutes > 1440 => format!("{} days", minutes / 1440),
         120.. if minutes.is_multiple_of(60) => format!("{} hours", minutes / 60),
+        1 => "1 minute".to_owned(),
         _ => format!("{minutes} minutes"),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64_simd::STANDARD;
 use doorward::outbox::Message;
 use doorward::webhook::WebhookEvent;
-use doorward::{Timestamp, UserId};
+use doorward::{Timestamp, User, UserId};
 
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::Full;
@@ -126,11 +126,11 @@ impl Webhooks {
     pub(crate) async fn deliver(
         &self,
         event: &WebhookEvent,
-        message: &Message,
+        (message, user): (&Message, Option<&User>),
         now: Timestamp,
     ) -> Result<(), Undelivered> {
         let id = message.id.to_string();
-        let body = body(event, message);
+        let body = body(event, message, user);
         let seconds = now.seconds();
         let signatures: Vec<_> = self.secrets.iter().map(|secret| secret.sign(&id, seconds, &body)).collect();
         let request = Request::builder()
@@ -160,11 +160,12 @@ impl Webhooks {
     }
 }
 
-/// `{"type", "timestamp", "data"}`, with whose account it is about among the data.
-fn body(event: &WebhookEvent, message: &Message) -> Vec<u8> {
+/// `{"type", "timestamp", "data"}`, with whose account it is about among the data, and its address as it is now.
+fn body(event: &WebhookEvent, message: &Message, user: Option<&User>) -> Vec<u8> {
     let mut data = event.data.clone();
     if let Some(members) = data.as_object_mut() {
         members.insert("user_id".to_owned(), message.user_id.map(UserId::value).into());
+        members.insert("email".to_owned(), user.map(|user| user.email.as_str()).into());
     }
     let moment = jiff::Timestamp::from_microsecond(event.at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     json!({ "type": event.kind, "timestamp": moment.to_string(), "data": data }).to_string().into_bytes()

@@ -219,7 +219,7 @@ impl Deliveries {
 
     async fn note_failure(&self, message: &Message, failure: &Undelivered) -> Result<(), Fault> {
         let (id, kind, attempts) = (message.id, message.kind.as_str(), message.attempts);
-        let pause = wait(attempts, luck());
+        let pause = wait(message.kind, attempts, luck());
         if failure.obstacle == Obstacle::Message || is_given_up(message.created_at, attempts, pause, self.auth.now()) {
             self.statistics.note_abandoned(message.kind);
             tracing::error!(event = "delivery_abandoned", kind, message_id = %id, attempts, reason = failure.reason);
@@ -240,12 +240,19 @@ impl Deliveries {
                 if good_until.is_some_and(|until| self.auth.now() >= until) {
                     return Err(Undelivered::for_ever("its link is no longer good"));
                 }
-                self.mail.deliver(&letter, message).await
+                self.mail.deliver(&letter, message, self.auth.now()).await
             }
             MessageKind::Webhook => {
                 let event = self.auth.open_webhook(message).ok_or_else(unreadable)?;
                 let webhooks = self.webhooks.as_ref().ok_or_else(|| Undelivered::for_ever("there is no receiver"))?;
-                webhooks.deliver(&event, message, self.auth.now()).await
+                // Whoever erased the account is not told the address of nobody.
+                let user = match message.user_id {
+                    Some(id) => {
+                        self.auth.find_user(id).await.map_err(|fault| Undelivered::for_now(fault.to_string()))?
+                    }
+                    None => None,
+                };
+                webhooks.deliver(&event, (message, user.as_ref()), self.auth.now()).await
             }
             MessageKind::Recovery => {
                 let handled = self.auth.handle_recovery(message).await;

@@ -145,6 +145,9 @@ impl fmt::Debug for Database {
     }
 }
 
+/// Where PostgreSQL listens unless told otherwise.
+const DEFAULT_PORT: u16 = 5432;
+
 /// What connections call themselves, unless the URL names them. Those of versions before this one, which know no data
 /// keys, are called `doorward`.
 pub(crate) const APPLICATION_NAME: &str = "doorward/2";
@@ -173,8 +176,13 @@ fn set_up(mut config: Config, options: &PostgresOptions) -> Config {
 }
 
 fn name_of(config: &Config) -> String {
-    let hosts = config.get_hosts().iter().map(|host| match host {
-        Host::Tcp(name) => name.clone(),
+    // One port for all, or one for each.
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate().map(|(place, host)| match host {
+        Host::Tcp(name) => {
+            let port = ports.get(place).or_else(|| ports.first()).copied().unwrap_or(DEFAULT_PORT);
+            if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+        }
         #[cfg(unix)]
         Host::Unix(path) => path.display().to_string(),
     });

@@ -213,6 +213,7 @@ fn with_settings(command: Command, scope: Scope) -> Command {
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help_heading("Settings")
+        .hide_short_help(true)
         .help("The settings file [default: doorward.toml, if it is there]");
     let command = if scope == Scope::Everywhere { command.arg(config) } else { command };
     command.args(SETTINGS.iter().filter(|setting| setting.scope == scope).map(|setting| {
@@ -222,6 +223,7 @@ fn with_settings(command: Command, scope: Scope) -> Command {
             .value_name("VALUE")
             .allow_hyphen_values(true)
             .help_heading("Settings")
+            .hide_short_help(true)
             .help(format!("{}{default}", setting.help))
     }))
 }

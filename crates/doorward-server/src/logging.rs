@@ -2,6 +2,7 @@
 
 mod gathered;
 mod json_lines;
+mod text_lines;
 
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
@@ -11,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::gathered::Gathered;
 use self::json_lines::{JsonLines, JsonMembers};
+use self::text_lines::TextLines;
 use crate::failure::Failure;
 use crate::settings::{LogFormat, Settings};
 
@@ -42,8 +44,11 @@ pub(crate) fn start(settings: &Settings) -> Result<Logging, Failure> {
         LogFormat::Text => false,
         LogFormat::Auto => !is_terminal,
     };
-    let started =
-        if as_json { builder.event_format(JsonLines).fmt_fields(JsonMembers).try_init() } else { builder.try_init() };
+    let started = if as_json {
+        builder.event_format(JsonLines).fmt_fields(JsonMembers).try_init()
+    } else {
+        builder.event_format(TextLines).try_init()
+    };
     started.map_err(Failure::because)?;
     let logging = Logging(lines.clone());
     std::panic::set_hook(Box::new(move |panic| {

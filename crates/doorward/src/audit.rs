@@ -252,10 +252,11 @@ impl NewEvent {
     /// Writes the event's line to the log: after it is committed.
     pub(crate) fn log(&self, user: Option<UserId>) {
         let (event, actor) = (self.kind.as_str(), self.cause.actor);
-        let user_id = user.map(tracing::field::display);
+        let user_id = user.map(UserId::value);
         let session_id = self.session.map(tracing::field::display);
         let address = self.cause.address.map(tracing::field::display);
-        let details = (!self.details.is_empty()).then(|| tracing::field::debug(&self.details));
+        let details = (!self.details.is_empty()).then(|| serde_json::to_string(&self.details).unwrap_or_default());
+        let details = details.as_deref();
         if self.kind.is_warning() {
             tracing::warn!(event, user_id, session_id, %actor, address, details);
         } else {

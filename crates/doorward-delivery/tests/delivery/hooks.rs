@@ -78,6 +78,7 @@ async fn an_event_is_posted_once_and_signed_as_the_specification_says() {
     let told: Value = serde_json::from_str(&posted.body).unwrap();
     assert_eq!(told["type"], "user_registered");
     assert_eq!(told["data"]["user_id"], 1);
+    assert_eq!(told["data"]["email"], "ada@example.com");
     assert!(told["timestamp"].as_str().unwrap().ends_with('Z'));
 }
 

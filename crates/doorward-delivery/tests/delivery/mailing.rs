@@ -229,4 +229,49 @@ async fn a_test_letter_says_what_the_server_said() {
     assert_eq!(sink.wait_for(1)[0].header("Subject"), "Example can send mail");
     let refused = mail.send_test("gone@example.com", "test-2", now).await.unwrap_err();
     assert_eq!((refused.reason.as_str(), refused.obstacle), ("the mail server answered 550", Obstacle::Message));
+    // Who has a mail server without TLS on the same machine is told how to use it.
+    let strict = super::world::mail(&format!("smtp://localhost:{}", sink.address.port()), None);
+    let refused = strict.send_test(ADA, "test-3", now).await.unwrap_err();
+    assert!(refused.reason.contains("STARTTLS") && refused.reason.contains("?tls=none"), "{}", refused.reason);
+}
+
+/// A letter that has waited longer than its code lives says nothing of the code, and how long its link is still good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_waited_tells_no_dead_code() {
+    let sink = Sink::start(Manners::default());
+    let world = World::new();
+    world.register(ADA).await;
+    world.later(29 * 60);
+    world.register("bob@example.com").await;
+    world.later(2 * 60);
+    let worker = world.work(&plain(&sink));
+    let mail = sink.wait_for(2);
+    worker.stop().await;
+    let to = |name: &str| mail.iter().find(|mail| mail.to[0].starts_with(name)).unwrap();
+    let (late, fresh) = (to("ada").part("text/plain"), to("bob").part("text/plain"));
+    assert!(late.contains("The link is good for 23 hours") && !late.contains("code"), "{late}");
+    assert!(!to("ada").part("text/html").contains("type this code"));
+    assert!(fresh.contains("type this code within 28 minutes"), "{fresh}");
+    assert!(to("bob").part("text/html").contains("type this code within 28 minutes"));
+}
+
+/// Greylisting, after a night of failures: a letter is tried again while its link is good, and holds up nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_put_off_comes_again_soon_also_after_many_failures() {
+    let sink = Sink::start(Manners { is_down: true, ..Manners::default() });
+    let world = World::new();
+    let worker = world.work(&plain(&sink));
+    world.register(ADA).await;
+    for failures in 1..=14 {
+        until("a failure", async || worker.counts().failed == failures).await;
+        world.later(13 * 60);
+    }
+    sink.behave(Manners { refused: vec![("ada@", "451 4.7.1 greylisted, try again")], ..Manners::default() });
+    until("the greylisting", async || worker.counts().failed >= 15).await;
+    world.register("bob@example.com").await;
+    assert_eq!(sink.wait_for(1)[0].to, ["bob@example.com"]);
+    sink.behave(Manners::default());
+    world.later(13 * 60);
+    assert_eq!(sink.wait_for(2)[1].to, [ADA]);
+    worker.stop().await;
 }

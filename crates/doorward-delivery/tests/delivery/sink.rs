@@ -61,11 +61,12 @@ impl Sink {
         let (mail, manners, commands) = (Arc::clone(&sink.mail), Arc::clone(&sink.manners), Arc::clone(&sink.commands));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (mail, manners) = (Arc::clone(&mail), manners.lock().unwrap().clone());
+                let (mail, present) = (Arc::clone(&mail), Arc::clone(&manners));
+                let manners = present.lock().unwrap().clone();
                 let commands = Arc::clone(&commands);
                 // A client that hangs up ends its conversation and nothing else.
                 std::thread::spawn(move || {
-                    stream.and_then(|stream| Conversation { mail, manners, commands }.hold(stream))
+                    stream.and_then(|stream| Conversation { mail, manners, present, commands }.hold(stream))
                 });
             }
         });
@@ -119,6 +120,8 @@ pub(crate) fn certificate(folder: &Path) -> Arc<ServerConfig> {
 struct Conversation {
     mail: Arc<Mutex<Vec<Mail>>>,
     manners: Manners,
+    /// As they are now: a client may keep the connection for long.
+    present: Arc<Mutex<Manners>>,
     commands: Arc<Mutex<Vec<String>>>,
 }
 
@@ -199,7 +202,8 @@ impl Conversation {
             "AUTH" => self.log_in(line, said),
             "MAIL" if needs_login => "530 5.7.0 authentication required\r\n".to_owned(),
             "RCPT" => {
-                let refusal = self.manners.refused.iter().find(|(part, _)| line.contains(part));
+                let refused = self.present.lock().unwrap().refused.clone();
+                let refusal = refused.iter().find(|(part, _)| line.contains(part));
                 match refusal {
                     Some((_, answer)) => format!("{answer}\r\n"),
                     None => {

@@ -112,7 +112,7 @@ async fn a_silent_server_is_not_waited_for() {
     let connect_timeout = Duration::from_millis(100);
     let options = PostgresOptions { connect_timeout, ..PostgresOptions::default() };
     let error = PostgresStore::open(&url, options).await.unwrap_err();
-    assert!(error.to_string().starts_with("cannot use the database doorward on 127.0.0.1: "), "{error}");
+    assert!(error.to_string().starts_with("cannot use the database doorward on 127.0.0.1:"), "{error}");
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
 

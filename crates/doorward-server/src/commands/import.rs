@@ -10,7 +10,7 @@ use doorward::{Clock, SystemClock};
 use doorward_transfer::TransferError;
 use doorward_transfer::import::{ImportRules, ImportSummary, Input, RefusedRow, import};
 
-use super::output::print_line;
+use super::output::{counted, print_line};
 use super::progress::Bar;
 use super::store::location;
 use crate::application;
@@ -42,8 +42,8 @@ pub(super) fn run(settings: &Settings, task: &ImportTask) -> Result<ExitCode, Fa
     match summary.refused {
         0 => Ok(ExitCode::SUCCESS),
         count => Err(Failure::new(match &task.report {
-            Some(report) => format!("{count} rows were refused: {} says why", report.display()),
-            None => format!("{count} rows were refused (--report FILE writes them all down)"),
+            Some(report) => format!("{} refused: {} says why", counted(count, "row"), report.display()),
+            None => format!("{} refused (--report FILE writes them all down)", counted(count, "row")),
         })),
     }
 }
@@ -136,15 +136,21 @@ impl Refused {
 
 fn tell(summary: &ImportSummary, dry_run: bool) -> Result<(), Failure> {
     let done = if dry_run { "would import" } else { "imported" };
-    print_line(&format!("{done} {} accounts, {} rows refused", summary.added, summary.refused))?;
+    print_line(&format!("{done} {}, {} refused", counted(summary.added, "account"), counted(summary.refused, "row")))?;
     for (algorithm, count) in &summary.algorithms {
-        print_line(&format!("{count} hashes of {algorithm}, each replaced at its next login if it is weaker"))?;
+        print_line(&format!(
+            "{} of {algorithm}, replaced at its owner's next login where it is weaker",
+            counted(*count, "hash")
+        ))?;
     }
     if summary.verified > 0 {
-        print_line(&format!("{} accounts have a verified address", summary.verified))?;
+        print_line(&format!("{} with a verified address", counted(summary.verified, "account")))?;
     }
     if summary.without_password > 0 {
-        print_line(&format!("{} accounts have no password: nobody logs in to them yet", summary.without_password))?;
+        print_line(&format!(
+            "{} without a password: nobody logs in to those yet",
+            counted(summary.without_password, "account")
+        ))?;
     }
     if summary.new_ids {
         print_line("ids are new ones: none were there, they were not whole numbers, or --new-ids was given")?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use doorward::{Auth, DataKeyWork, Origin};
 
-use super::output::print_line;
+use super::output::{counted, print_line};
 use crate::application;
 use crate::command_line::KeysTask;
 use crate::failure::Failure;
@@ -48,6 +48,6 @@ async fn forget(auth: &Auth) -> Result<(), Failure> {
     print_line(&match removed {
         0 => "no second factor hangs on a lost key".to_owned(),
         1 => "1 second factor is gone: its owner's password is enough now".to_owned(),
-        count => format!("{count} second factors are gone: their owners' passwords are enough now"),
+        count => format!("{} are gone: their owners' passwords are enough now", counted(count, "second factor")),
     })
 }

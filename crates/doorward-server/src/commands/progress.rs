@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use doorward_transfer::Progress;
 
-use super::output::print_line;
+use super::output::{counted, print_line};
 
 /// How often the bar is drawn anew, at most.
 const REDRAWN: Duration = Duration::from_millis(100);
@@ -61,7 +61,7 @@ impl Progress for Bar {
             self.draw();
             let _ = writeln!(io::stderr());
         } else {
-            let _ = print_line(&format!("{}: {} rows", self.what, self.done));
+            let _ = print_line(&format!("{}: {}", self.what, counted(self.done, "row")));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use doorward_transfer::{CopyReport, Location};
 
-use super::output::print_line;
+use super::output::{counted, print_line};
 use super::progress::Bar;
 use crate::command_line::StoreCopy;
 use crate::data_dir;
@@ -37,11 +37,15 @@ pub(super) fn location(database: &Database) -> Location {
 
 fn report(report: &CopyReport) -> Result<ExitCode, Failure> {
     if report.resumed > 0 {
-        print_line(&format!("{} rows had been brought by the copy that was cut short", report.resumed))?;
+        print_line(&format!("{} had been brought by the copy that was cut short", counted(report.resumed, "row")))?;
     }
     for table in &report.tables {
         let checksum: String = table.checksum.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        print_line(&format!("{:10} {:>10} rows, the same on both sides ({checksum}…)", table.name, table.rows))?;
+        print_line(&format!(
+            "{:10} {:>15}, the same on both sides ({checksum}…)",
+            table.name,
+            counted(table.rows, "row")
+        ))?;
     }
     print_line("copied: start the servers on the target; the source is unchanged")?;
     Ok(ExitCode::SUCCESS)

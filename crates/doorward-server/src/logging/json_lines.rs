@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Debug, Write};
 
+use serde::de::IgnoredAny;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::RecordFields;
@@ -92,6 +93,10 @@ impl Visit for Members<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
+        // Details are JSON already.
+        if field.name() == "details" && serde_json::from_str::<IgnoredAny>(value).is_ok() {
+            return self.member(field, |writer| writer.write_str(value));
+        }
         self.member(field, |writer| {
             writer.write_char('"')?;
             Escaped(writer).write_str(value)?;

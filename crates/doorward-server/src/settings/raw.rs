@@ -153,7 +153,10 @@ impl RawSettings {
                 // Only the message and the line: the error's own rendering repeats the line, which may be a secret's.
                 let start = error.span().map_or(0, |span| span.start);
                 let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-                let problem = format!("is not TOML in line {line}");
+                let problem = match harmless(error.message(), text.lines().nth(line - 1)) {
+                    Some(reason) => format!("is not TOML in line {line}: {reason}"),
+                    None => format!("is not TOML in line {line}"),
+                };
                 return self.fault("config", source, problem, "write lines such as: bind = \"127.0.0.1:8000\"");
             }
         };
@@ -240,4 +243,11 @@ impl RawSettings {
         let remedy = would_do.to_owned();
         self.faults.push(SettingFault { setting: setting.to_owned(), source, problem, remedy });
     }
+}
+/// The reason that a file is not TOML, unless it says again what stands in that line: that may be a secret.
+fn harmless<'a>(reason: &'a str, line: Option<&str>) -> Option<&'a str> {
+    let value = line.unwrap_or_default().split_once('=').map_or(line.unwrap_or_default(), |(_, value)| value);
+    let words = value.split(|character: char| !character.is_alphanumeric());
+    let repeats = words.filter(|word| word.len() > 3).any(|word| reason.contains(word));
+    (!repeats && !reason.contains('\n')).then_some(reason)
 }

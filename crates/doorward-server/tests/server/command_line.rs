@@ -2,7 +2,7 @@ use crate::application::Home;
 
 #[test]
 fn every_help_has_an_example_and_none_has_a_secret() {
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 18] = [
         &[],
         &["serve"],
         &["users"],
@@ -14,6 +14,8 @@ fn every_help_has_an_example_and_none_has_a_secret() {
         &["users", "set-role"],
         &["users", "verify"],
         &["backup"],
+        &["keys", "renew-data-key"],
+        &["keys", "forget-sealed"],
         &["migrate"],
         &["config", "show"],
         &["config", "check"],
@@ -107,4 +109,16 @@ fn no_command_panics_with_every_section_of_the_settings_switched_on() {
             }
         }
     }
+}
+
+#[test]
+fn the_short_help_is_of_the_command_alone() {
+    let home = Home::new();
+    for command in [&["users", "create"][..], &["backup"], &["serve"], &["keys", "forget-sealed"]] {
+        let (short, long) =
+            (home.run(&[command, &["-h"]].concat()).done(), home.run(&[command, &["--help"]].concat()).done());
+        assert!(!short.contains("--database-url") && long.contains("--database-url"), "{short}");
+        assert!(short.lines().count() < 20, "{short}");
+    }
+    assert!(home.run(&["users", "create", "-h"]).done().contains("--email"));
 }

@@ -33,7 +33,7 @@ fn accounts_of_a_csv_file_log_in_and_get_new_hashes() {
     assert!(dry.contains("would import 5 accounts, 0 rows refused"), "{dry}");
     assert!(!home.data("").exists(), "a dry run makes nothing");
     let done = home.run(&["users", "import", "users.csv", "--create"]).done();
-    assert!(done.contains("imported 5 accounts") && done.contains("1 accounts have no password"), "{done}");
+    assert!(done.contains("imported 5 accounts") && done.contains("1 account without a password"), "{done}");
 
     let users = listed(&home);
     let nobody = &users[0];
@@ -87,7 +87,7 @@ fn every_refused_row_is_named_with_its_reason() {
     let outcome = home.run(&["users", "import", "users.csv", "--report", "refused.csv"]);
     assert_eq!(outcome.status, Some(1));
     assert!(outcome.stdout.contains("imported 2 accounts, 12 rows refused"), "{}", outcome.stdout);
-    assert!(outcome.refused().contains("12 rows were refused: refused.csv says why"));
+    assert!(outcome.refused().contains("12 rows refused: refused.csv says why"));
     let report = std::fs::read_to_string(home.path().join("refused.csv")).unwrap();
     let expected = [
         (3, "line 2 has the same address"),
@@ -126,7 +126,7 @@ fn json_lines_come_by_standard_input_too() {
     let outcome = home.run_with_input(&[&["users", "import", "-"], &flags[..], &more].concat(), &input);
     assert_eq!(outcome.status, Some(1));
     for said in
-        ["line 3 refused", "line 4 refused", "line 5 refused: its mail is", "imported 1 accounts", "ids are new"]
+        ["line 3 refused", "line 4 refused", "line 5 refused: its mail is", "imported 1 account,", "ids are new"]
     {
         assert!(outcome.stdout.contains(said), "{said}: {}", outcome.stdout);
     }
@@ -207,7 +207,7 @@ fn who_was_verified_elsewhere_logs_in_where_it_is_required() {
     home.write("c.csv", &format!("email,password,proven\neve@example.com,{hash},maybe\nfay@example.com,{hash},1\n"));
     for file in ["a.csv", "b.jsonl"] {
         let done = home.run(&["users", "import", file]).done();
-        assert!(done.contains("imported 2 accounts") && done.contains("1 accounts have a verified address"), "{done}");
+        assert!(done.contains("imported 2 accounts") && done.contains("1 account with a verified address"), "{done}");
     }
     let outcome = home.run(&["users", "import", "c.csv", "--verified-column", "proven"]);
     assert!(outcome.stdout.contains("line 2 refused: whether the address is verified"), "{outcome:?}");

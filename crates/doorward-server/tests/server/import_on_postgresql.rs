@@ -63,7 +63,7 @@ fn a_service_on_sqlalchemy_comes_over_with_its_ids_and_passwords() {
     home.run(&[&["migrate"], &database[..2]].concat()).done();
     let import = ["users", "import", "--from-postgres", service.url(), "--table", "users"];
     let dry = home.run(&[&import[..], &["--dry-run"], &database].concat());
-    assert!(dry.stdout.contains("would import 2 accounts, 1 rows refused"), "{dry:?}");
+    assert!(dry.stdout.contains("would import 2 accounts, 1 row refused"), "{dry:?}");
     assert!(listed(&home, &database).is_empty());
     let outcome = home.run(&[&import[..], &database].concat());
     assert!(outcome.stdout.contains("line 3 refused: An email address must have an @-sign."), "{outcome:?}");

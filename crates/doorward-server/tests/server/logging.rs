@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::application::{CHEAP, Home, PATIENCE};
+use crate::client::PASSWORD;
 
 /// More lines than a pipe and the server's own memory for them hold.
 const REQUESTS: usize = 12_000;
@@ -76,4 +77,40 @@ fn probes_that_go_well_are_logged_for_who_debugs() {
         let routes: Vec<_> = requests.map(|entry| entry["route"].as_str().unwrap().to_owned()).collect();
         assert_eq!(routes, expected);
     }
+}
+
+#[test]
+fn lines_say_what_was_looked_for_by_whom_and_details_are_json() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let client = server.client();
+    client.register("ada@example.com", PASSWORD).tokens();
+    for _ in 0..6 {
+        client.login("ada@example.com", "a wrong guess");
+    }
+    let long = format!("/wp-admin/{}", "x".repeat(300));
+    client.get(&long, None);
+    client.get("/%22%0a", None);
+    let (_, log) = server.stop();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
+    assert_eq!(of("login_refused")[0]["details"]["reason"], "credentials");
+    assert_eq!(of("login_refused")[0]["user_id"], 1);
+    assert_eq!(of("rate_limited")[0]["client"], "127.0.0.1");
+    let unknown: Vec<_> = of("request").into_iter().filter(|line| line["status"] == 404).collect();
+    assert_eq!(unknown[0]["path"].as_str().unwrap().len(), 128);
+    assert!(unknown[0]["path"].as_str().unwrap().starts_with("/wp-admin/x"));
+    assert_eq!(unknown[1]["path"], "/%22%0a");
+    assert!(of("request").iter().all(|line| (line["status"] == 404) == !line["path"].is_null()));
+}
+
+#[test]
+fn on_a_terminal_what_happened_comes_first() {
+    let home = Home::new();
+    let ended = home.command(&["serve", "--log-format", "text", "--bind", "192.0.2.1:1"]).output().unwrap();
+    let refused = String::from_utf8(ended.stderr).unwrap();
+    let line = refused.lines().last().unwrap();
+    let (moment, rest) = line.split_once(' ').unwrap();
+    assert!(moment.ends_with('Z') && rest.starts_with("ERROR cannot listen on bind"), "{refused}");
+    assert!(rest.ends_with("  event=failed"), "{refused}");
 }

@@ -128,6 +128,9 @@ fn a_file_that_is_no_toml_is_refused_without_repeating_it() {
     home.write("doorward.toml", &format!("bind = \"127.0.0.1:1\"\nsecret_key = {SECRET}\n"));
     let reason = home.run(&["config", "check"]).refused();
     assert!(reason.contains("line 2") && !reason.contains("zweiundvierzig"), "{reason}");
+    // What is wrong is told where it repeats nothing of the line.
+    home.write("doorward.toml", "bind = \"127.0.0.1:1\"\nbind = \"127.0.0.1:2\"\n");
+    assert!(home.run(&["config", "check"]).refused().contains("is not TOML in line 2: duplicate key;"));
 }
 
 #[test]

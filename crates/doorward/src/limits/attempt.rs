@@ -98,6 +98,21 @@ use Applies::{Always, ToFamiliar, ToStrangers};
 use OnSuccess::{GiveBack, Keep};
 
 impl Attempt<'_> {
+    /// The client's address, where it is known.
+    pub(super) const fn address(&self) -> Option<IpAddr> {
+        match *self {
+            Self::Password { address, .. }
+            | Self::Registration { address }
+            | Self::Refresh { address }
+            | Self::Recovery { address, .. }
+            | Self::Verification { address, .. }
+            | Self::EmailChange { address, .. }
+            | Self::Code { address, .. }
+            | Self::SecondFactor { address, .. } => address,
+            Self::AddressInUse { .. } | Self::Event { .. } => None,
+        }
+    }
+
     /// Whom each limit counts, and what a success gets back.
     pub(super) fn charge<'a>(&self, keys: &'a LimitKeys, rules: &'a LimitRules) -> Charged<'a> {
         let mut charged = Charged { attempt: ChargedAttempt::default(), made: Vec::new(), keys, rules };

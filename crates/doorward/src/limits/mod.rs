@@ -22,6 +22,7 @@ mod refusals;
 mod rule;
 mod rules;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub use attempt::{Admission, Attempt};
@@ -62,8 +63,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn refused(&self, limit: Limit, retry_after: Duration, now: Timestamp) -> Fault {
-        self.refusals.note(limit, now);
+    fn refused(&self, limit: Limit, retry_after: Duration, (client, now): (Option<IpAddr>, Timestamp)) -> Fault {
+        self.refusals.note(limit, client, now);
         Fault::Limited(RateLimited { retry_after })
     }
 }
@@ -106,7 +107,9 @@ impl Auth {
         };
         match admittance {
             Admittance::Admitted { is_familiar } => Ok(charged.admitted(is_familiar, now.plus(rules.familiar_for))),
-            Admittance::Refused { charge, wait } => Err(self.limits.refused(charged.limit(charge), wait, now)),
+            Admittance::Refused { charge, wait } => {
+                Err(self.limits.refused(charged.limit(charge), wait, (attempt.address(), now)))
+            }
         }
     }
 
