@@ -101,7 +101,7 @@ fn lines_say_what_was_looked_for_by_whom_and_details_are_json() {
     assert_eq!(unknown[0]["path"].as_str().unwrap().len(), 128);
     assert!(unknown[0]["path"].as_str().unwrap().starts_with("/wp-admin/x"));
     assert_eq!(unknown[1]["path"], "/%22%0a");
-    assert!(of("request").iter().all(|line| (line["status"] == 404) == !line["path"].is_null()));
+    assert!(of("request").iter().all(|line| (line["status"] == 404) != line["path"].is_null()));
 }
 
 #[test]
