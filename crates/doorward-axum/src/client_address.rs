@@ -2,14 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::extract::ConnectInfo;
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
-/// What proxies write about whom they speak for. Only the first is ever read.
-const FORWARDING: [&str; 2] = ["x-forwarded-for", "forwarded"];
+/// What proxies write about whom they speak for.
+const FORWARDING: [&str; 2] = [X_FORWARDED_FOR, FORWARDED];
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
+/// RFC 7239.
+const FORWARDED: &str = "forwarded";
+/// How often a trusted proxy wrote something that is no address, in this process.
+static UNREADABLE: AtomicU64 = AtomicU64::new(0);
 
 /// Where a request came from, among its extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,22 +22,37 @@ pub struct ClientAddress(pub IpAddr);
 
 /// The proxies whose word about the client's address is taken. None by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies(Vec<(IpNet, &'static str)>);
 
 impl TrustedProxies {
-    /// Reads addresses (`10.0.0.1`) and networks (`10.0.0.0/8`, `fd00::/8`).
+    /// Reads addresses (`10.0.0.1`) and networks (`10.0.0.0/8`, `fd00::/8`), each perhaps with the header behind it that
+    /// those proxies write: `10.0.0.1 forwarded`. Without, it is `X-Forwarded-For`. A header that a proxy doesn't write
+    /// itself is whatever the client sent.
     ///
     /// # Errors
     ///
-    /// The text that is neither.
+    /// The text that is none of these.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let network = |text: &str| IpNet::from_str(text).ok().or_else(|| IpAddr::from_str(text).ok().map(IpNet::from));
-        texts.into_iter().map(|text| network(text).ok_or_else(|| text.to_owned())).collect::<Result<_, _>>().map(Self)
+        let proxy = |text: &str| match text.split_once(' ') {
+            None => Some((network(text)?, X_FORWARDED_FOR)),
+            Some((address, header)) => {
+                let header = FORWARDING.into_iter().find(|known| known.eq_ignore_ascii_case(header.trim()))?;
+                Some((network(address)?, header))
+            }
+        };
+        texts.into_iter().map(|text| proxy(text).ok_or_else(|| text.to_owned())).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether `address` is one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address.to_canonical()))
+        self.header_of(address).is_some()
+    }
+
+    /// What the proxy of that address writes, if it is one.
+    fn header_of(&self, address: IpAddr) -> Option<&'static str> {
+        let address = address.to_canonical();
+        self.0.iter().find(|(network, _)| network.contains(&address)).map(|(_, header)| *header)
     }
 
     /// Says once when somebody who isn't trusted speaks for another. Behind a proxy that nobody named all clients
@@ -51,19 +71,17 @@ impl TrustedProxies {
 
     /// The client of a request whose connection came from `peer`.
     ///
-    /// `X-Forwarded-For` is read from the right, as each proxy appends whom it heard from: the first
+    /// The header is read from the right, as each proxy appends whom it heard from: the first
     /// address that is no trusted proxy is the client. What stands further left anybody could have written. A hop that
     /// can't be read ends the walk at the proxy that wrote it, and is logged, the first of a process.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
         let mut client = peer.to_canonical();
-        if !self.contains(client) {
-            return ClientAddress(client);
-        }
-        let lines: Vec<_> =
-            headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or("?")).collect();
-        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-            let Some(address) = read_hop(hop.trim()) else {
-                warn_of_unreadable(hop, client);
+        let Some(header) = self.header_of(client) else { return ClientAddress(client) };
+        let lines: Vec<_> = headers.get_all(header).iter().map(|line| line.to_str().unwrap_or("?")).collect();
+        for hop in lines.iter().rev().flat_map(|line| elements(line).into_iter().rev()) {
+            let address = if header == FORWARDED { speaks_for(hop) } else { Some(hop) };
+            let Some(address) = address.and_then(|address| read_hop(address.trim())) else {
+                note_unreadable(hop, header, client);
                 break;
             };
             client = address.to_canonical();
@@ -102,14 +120,38 @@ fn read_v6(text: &str) -> Option<IpAddr> {
     Ipv6Addr::from_str(address).ok().map(IpAddr::V6)
 }
 
-/// Says once what a trusted proxy wrote that is no address: all whom it speaks for so share its limits.
-fn warn_of_unreadable(hop: &str, proxy: IpAddr) {
-    static HAS_WARNED: AtomicBool = AtomicBool::new(false);
-    if !HAS_WARNED.swap(true, Ordering::Relaxed) {
+/// The parts of a line between its commas, those in quotes left aside.
+fn elements(line: &str) -> Vec<&str> {
+    let mut is_quoted = false;
+    let is_separator = |character: char| {
+        is_quoted ^= character == '"';
+        character == ',' && !is_quoted
+    };
+    line.split(is_separator).collect()
+}
+
+/// Whom an element of `Forwarded` speaks for: `for=192.0.2.60`, `For="[2001:db8::1]:4711";proto=http`.
+fn speaks_for(element: &str) -> Option<&str> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        let value = value.trim();
+        let is_for = name.trim().eq_ignore_ascii_case("for");
+        is_for.then(|| value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value))
+    })
+}
+
+/// How often a trusted proxy wrote something about whom it speaks for that is no address, in this process.
+pub fn unreadable_forwarding() -> u64 {
+    UNREADABLE.load(Ordering::Relaxed)
+}
+
+/// Counts what a trusted proxy wrote that is no address, and says so once: all whom it speaks for so share its limits.
+fn note_unreadable(hop: &str, header: &str, proxy: IpAddr) {
+    if UNREADABLE.fetch_add(1, Ordering::Relaxed) == 0 {
         let shown: String = hop.trim().escape_debug().take(64).collect();
         tracing::warn!(
             event = "forwarding_unreadable",
-            "the trusted proxy {proxy} sent \"{shown}\" in X-Forwarded-For, which is no address: those whom it speaks \
+            "the trusted proxy {proxy} sent \"{shown}\" in {header}, which is no address: those whom it speaks \
              for so share one address and its limits"
         );
     }
@@ -184,6 +226,37 @@ mod tests {
         ] {
             assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["1.1.1.1", hop]), "10.0.0.1", "{hop}");
         }
+    }
+
+    #[test]
+    fn the_header_is_the_one_that_the_proxy_writes() {
+        let trusted = TrustedProxies::parse(["10.0.0.1 forwarded", "10.0.0.2 X-Forwarded-For", "10.0.0.3"]).unwrap();
+        let client = |peer: &str, forwarded: &[&str]| {
+            let mut headers = HeaderMap::new();
+            headers.append(X_FORWARDED_FOR, "203.0.113.7".parse().unwrap());
+            forwarded.iter().for_each(|line| drop(headers.append(FORWARDED, line.parse().unwrap())));
+            trusted.client(peer.parse().unwrap(), &headers).0.to_string()
+        };
+        for (lines, read) in [
+            (&["for=198.51.100.1"][..], "198.51.100.1"),
+            (&["For=\"[2001:db8:cafe::17]:4711\""], "2001:db8:cafe::17"),
+            (&["for=1.1.1.1, for=198.51.100.1;proto=https;by=10.0.0.1, for=10.0.0.3"], "198.51.100.1"),
+            (&["for=1.1.1.1", "by=10.0.0.1; for = 198.51.100.1:80"], "198.51.100.1"),
+            (&["for=198.51.100.1;host=\"a,b\""], "198.51.100.1"),
+            (&["for=unknown"], "10.0.0.1"),
+            (&["for=_hidden, for=198.51.100.1"], "198.51.100.1"),
+            (&["for=198.51.100.1, for=\"_sec;ret\""], "10.0.0.1"),
+            (&["proto=https"], "10.0.0.1"),
+            (&["198.51.100.1"], "10.0.0.1"),
+            (&[], "10.0.0.1"),
+        ] {
+            assert_eq!(client("10.0.0.1", lines), read, "{lines:?}");
+        }
+        // Whoever writes the other header passes this one on as the client sent it.
+        for peer in ["10.0.0.2", "10.0.0.3"] {
+            assert_eq!(client(peer, &["for=198.51.100.1"]), "203.0.113.7");
+        }
+        assert!(TrustedProxies::parse(["10.0.0.1 x-real-ip"]).is_err());
     }
 
     #[test]

@@ -53,7 +53,7 @@ mod validation;
 
 pub use access::{AdminUser, CurrentUser, RecentAdmin, require_admin, require_user};
 pub use body::{BODY_LIMIT, JsonBody};
-pub use client_address::{ClientAddress, TrustedProxies};
+pub use client_address::{ClientAddress, TrustedProxies, unreadable_forwarding};
 pub use error::ApiError;
 pub use json::Json;
 pub use layers::with_layers;

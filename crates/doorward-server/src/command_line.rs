@@ -46,6 +46,11 @@ pub enum Task {
         /// Where the copy goes.
         copy: PathBuf,
     },
+    /// `healthcheck`
+    Healthcheck {
+        /// Whether the process answers is enough; its database may not.
+        only_alive: bool,
+    },
     /// `migrate`
     Migrate {
         /// Only say what would be done.
@@ -82,6 +87,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         ("keys", Some((name, leaf))) => (Task::Keys(keys::task(name, leaf).ok_or_else(incomplete)?), leaf),
         ("mail", Some((name, leaf))) => (Task::Mail(mail::task(name, leaf).ok_or_else(incomplete)?), leaf),
         ("backup", _) => (backup_task(matches)?, matches),
+        ("healthcheck", _) => (Task::Healthcheck { only_alive: matches.get_flag("only-alive") }, matches),
         ("migrate", _) => (Task::Migrate { dry_run: matches.get_flag("dry-run") }, matches),
         ("store", Some((_, leaf))) => (Task::StoreCopy(moving::store_copy(leaf)?), leaf),
         ("users", Some(("import", leaf))) => (Task::Users(UsersTask::Import(Box::new(moving::import(leaf)?))), leaf),
@@ -132,6 +138,14 @@ pub fn command() -> Command {
                     .help("Where the copy goes; a file that is there is left alone"),
             ),
             Scope::Everywhere,
+        ))
+        .subcommand(serving_command(
+            leaf(
+                "healthcheck",
+                "Say whether the server with these settings, on this machine, can serve: exit status 0 or 1",
+                "Example:\n  doorward healthcheck --bind 127.0.0.1:8000",
+            )
+            .arg(switch("only-alive", "Be content with a process that answers, also when its database doesn't")),
         ))
         .subcommand(with_settings(
             leaf(

@@ -61,6 +61,7 @@ fn perform(invocation: &Invocation, raw: &RawSettings) -> Result<ExitCode, Failu
         Task::Keys(task) => commands::keys::run(&settings, *task),
         Task::Mail(task) => commands::mail::run(&settings, task),
         Task::Backup { copy } => commands::backup::run(&settings, copy),
+        Task::Healthcheck { only_alive } => commands::healthcheck::run(&settings, *only_alive),
         Task::Migrate { dry_run } => commands::migrate::run(&settings, *dry_run),
         Task::StoreCopy(task) => commands::store::copy(&settings, task),
         Task::ConfigShow => Ok(ExitCode::SUCCESS),

@@ -12,6 +12,9 @@ use crate::verify_email::EmailVerification;
 pub struct AccountRules {
     /// What the service is called, in letters and in authenticators. `Doorward` unless said otherwise.
     pub service_name: String,
+    /// Where the pages that letters lead to send people on when they are done: an address such as
+    /// `https://app.example.com/login`. Nowhere by default.
+    pub return_url: Option<String>,
     /// For how long after a proof of who they are a person may do what asks for a [recent](Auth::require_recent) one.
     /// Ten minutes by default.
     pub recent_for: Duration,
@@ -27,6 +30,7 @@ impl Default for AccountRules {
     fn default() -> Self {
         Self {
             service_name: "Doorward".to_owned(),
+            return_url: None,
             recent_for: Duration::from_secs(10 * 60),
             password_policy: PasswordPolicy::default(),
             email_verification: EmailVerification::default(),

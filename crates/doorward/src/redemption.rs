@@ -143,6 +143,20 @@ enum Redeemed<T> {
 }
 
 impl Auth {
+    /// Whose account a link is about, as long as it is good for that purpose: for a page that is shown before anything is
+    /// done. Nothing is used up, recorded or counted: a link can't be guessed.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] when the store can't serve.
+    pub async fn owner_of_link(&self, token: &str, purpose: Purpose) -> Result<Option<EmailAddress>, Fault> {
+        let proof = TicketProof::link(token);
+        let Some(user) = self.holder(&proof).await? else { return Ok(None) };
+        let Some(account) = self.store.find_account(user).await? else { return Ok(None) };
+        let judgement = self.judge(&account, purpose, &proof.0, self.clock.now());
+        Ok(matches!(judgement, Judgement::Good).then_some(account.user.email))
+    }
+
     /// Charges the attempt if it is one that could be a guess. To be settled.
     pub(crate) async fn admit_proof(
         &self,

@@ -324,9 +324,10 @@ async fn pages_are_plain_and_let_nothing_out() {
     let app = app();
     for path in ["verify-email", "recover", "invitation", "change-email", "keep-email"] {
         let page = app.get(&format!("/account/{path}?token=%22%3E%3Cscript%3Ealert(1)%3C/script%3E"), None).await;
-        assert_eq!(page.status, 200);
-        assert!(!page.text.contains("<script"), "{}", page.text);
-        assert!(page.text.contains("value=\"&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;\""), "{}", page.text);
+        assert_eq!(page.status, 403);
+        assert!(!page.text.contains("<script") && !page.text.contains("alert(1)"), "{}", page.text);
+        let typed = submit(&app, "/account/recover", "email=%22%3E%3Cscript%3Ealert(1)%3C/script%3E").await;
+        assert!(typed.text.contains("value=\"&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;\""), "{}", typed.text);
         let policy = page.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self'"), "{policy}");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
@@ -537,4 +538,53 @@ async fn an_older_second_factor_stays_when_a_change_is_called_off() {
     let body = json!({"token": letter(&app).await.token, "password": NEW_PASSWORD});
     assert_eq!(app.post("/auth/recovery/complete", body).await.status, 204);
     assert_eq!(login(&app, ADA, NEW_PASSWORD).await.body["code"], "AUTH_SECOND_FACTOR_REQUIRED");
+}
+
+/// What somebody meets who comes late, twice, or with half a link: said at once, with the way on.
+#[tokio::test]
+async fn a_link_that_is_no_longer_good_leads_on() {
+    let app = app();
+    app.register(ADA).await;
+    let token = letter(&app).await.token;
+    let heading = |page: &Answer| page.text.split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap().to_owned();
+    for path in ["verify-email", "recover", "invitation", "change-email", "keep-email"] {
+        // A link of another purpose is none of this page's.
+        let other = if path == "verify-email" { "AAAAAAAAAAE" } else { token.as_str() };
+        for bad in [other, "", "x", "AAAA"] {
+            let page = app.get(&format!("/account/{path}?token={bad}"), None).await;
+            assert_eq!((page.status.as_u16(), heading(&page).as_str()), (403, "This link is no longer good"), "{bad}");
+            let asks_again = page.text.contains("action=\"recover\"");
+            assert_eq!(asks_again, path != "change-email", "{}", page.text);
+        }
+    }
+    // The form that such a page has works.
+    assert_eq!(submit(&app, "/account/recover", "email=ada%40example.com").await.status, 202);
+    let token = letter(&app).await.token;
+    let path = format!("/account/recover?token={token}");
+    assert_eq!(heading(&app.get(&path, None).await), "Choose a new password");
+    app.later(30 * 60);
+    assert_eq!(app.get(&path, None).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_page_says_the_rules_before_whose_password_it_is_and_where_to_go_after() {
+    let app = TestApp::ruled(|rules| {
+        rules.return_url = Some("https://app.example.com/?from=mail&x=\"".to_owned());
+        rules.password_policy.min_code_points = 15;
+    });
+    app.register(ADA).await;
+    app.post("/auth/recovery", json!({"email": ADA})).await;
+    let token = letter(&app).await.token;
+    let page = app.get(&format!("/account/recover?token={token}"), None).await;
+    assert!(page.text.contains("At least 15 characters"), "{}", page.text);
+    let username = "autocomplete=\"username\" value=\"ada@example.com\" readonly hidden";
+    assert!(page.text.contains(username), "{}", page.text);
+    assert!(page.text.contains("autocomplete=\"new-password\" aria-describedby=\"rules\""), "{}", page.text);
+    let weak = submit(&app, "/account/recover", &format!("token={token}&password=short")).await;
+    assert!(weak.text.contains(username) && weak.text.contains("<h1>Choose a new password</h1>"), "{}", weak.text);
+    let form = format!("token={token}&password={}", NEW_PASSWORD.replace(' ', "%20"));
+    let done = submit(&app, "/account/recover", &form).await;
+    assert!(done.text.contains("<h1>New password set</h1>"), "{}", done.text);
+    let back = "<a class=\"button\" href=\"https://app.example.com/?from=mail&amp;x=&quot;\">Go on to Doorward</a>";
+    assert!(done.text.contains(back), "{}", done.text);
 }

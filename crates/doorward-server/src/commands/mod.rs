@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod calibrate;
 pub(crate) mod config;
+pub(crate) mod healthcheck;
 mod import;
 pub(crate) mod keys;
 pub(crate) mod mail;

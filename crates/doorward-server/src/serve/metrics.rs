@@ -154,6 +154,8 @@ impl Collector for Readings {
         }
         refused_by_limits(encoder, &self.auth)?;
         counter(encoder, "requests_refused", "Requests past max_connections", self.seen.counts.refused_requests())?;
+        let unreadable = doorward_axum::unreadable_forwarding();
+        counter(encoder, "forwarding_unreadable", "Hops of trusted proxies that are no address", unreadable)?;
         outbox(encoder, &self.seen.deliveries)?;
         let hashing = self.auth.hashing_pool().statistics();
         gauge(encoder, "hashing_workers", "Threads that hash passwords", approximate(hashing.workers))?;

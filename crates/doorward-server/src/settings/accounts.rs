@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::Uri;
 use doorward::AccountRules;
 use doorward::password::{PASSWORD_MAX_BYTES, PasswordPolicy};
 use doorward::session::RefreshRules;
@@ -57,11 +58,13 @@ pub(super) fn events_kept(door: &mut Door<'_>) -> Option<Option<Duration>> {
 
 pub(super) fn account_rules(door: &mut Door<'_>) -> Option<AccountRules> {
     let service_name = door.read("service_name", service_name);
+    let return_url = door.optional("return_url", web_address);
     let recent_minutes = door.number("reauthentication_minutes", 1..=1440);
     let admins_require = door.read("admins_require_second_factor", yes_or_no);
     let password_policy = password_policy(door);
     let mut rules = AccountRules::default();
     rules.service_name = service_name?;
+    rules.return_url = return_url?;
     rules.recent_for = Duration::from_secs(MINUTE * u64::from(recent_minutes?));
     rules.admins_require_second_factor = admins_require?;
     rules.password_policy = password_policy?;
@@ -79,6 +82,15 @@ fn password_policy(door: &mut Door<'_>) -> Option<PasswordPolicy> {
     policy.max_bytes = usize::try_from(max_length?).ok()?;
     policy.refuses_common = refuses_common?;
     Some(policy)
+}
+
+/// An address that a person's browser may be sent to, and nothing that a script or a file could hide behind.
+fn web_address(text: &str) -> Result<String, String> {
+    let problem = || "is no address such as https://app.example.com/login".to_owned();
+    let uri: Uri = text.parse().map_err(|_| problem())?;
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let has_user = uri.authority().is_none_or(|authority| authority.as_str().contains('@'));
+    if is_web && !has_user { Ok(text.to_owned()) } else { Err(problem()) }
 }
 
 fn service_name(text: &str) -> Result<String, String> {

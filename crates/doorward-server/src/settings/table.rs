@@ -67,7 +67,7 @@ const PLAIN: Setting = Setting {
 };
 
 /// All settings, in the order in which people meet them.
-pub static SETTINGS: [Setting; 50] = [
+pub static SETTINGS: [Setting; 51] = [
     Setting {
         key: "bind",
         default: Some("127.0.0.1:8000"),
@@ -226,6 +226,12 @@ pub static SETTINGS: [Setting; 50] = [
         ..PLAIN
     },
     Setting {
+        key: "return_url",
+        example: "https://app.example.com/login",
+        help: "Where the pages that letters lead to send people on when they are done",
+        ..PLAIN
+    },
+    Setting {
         key: "password_min_length",
         default: Some("8"),
         example: "15",
@@ -307,7 +313,8 @@ pub static SETTINGS: [Setting; 50] = [
     Setting {
         key: "trusted_proxies",
         example: "10.0.0.0/8",
-        help: "Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas",
+        help: "Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas; `10.0.0.1 forwarded` \
+               for one that writes Forwarded (RFC 7239)",
         is_list: true,
         ..PLAIN
     },

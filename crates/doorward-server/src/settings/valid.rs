@@ -250,7 +250,7 @@ fn origin(text: &str) -> Result<HeaderValue, Problem> {
 fn network(text: &str) -> Result<String, Problem> {
     TrustedProxies::parse([text])
         .map(|_| text.to_owned())
-        .map_err(|_| format!("has {}, neither an IP address nor a network", shown(text)))
+        .map_err(|_| format!("has {}, neither an IP address nor a network (such as 10.0.0.0/8, or with the header that it writes: 10.0.0.0/8 forwarded)", shown(text)))
 }
 
 fn log_filter(text: &str) -> Result<String, Problem> {

@@ -2,7 +2,7 @@ use crate::application::Home;
 
 #[test]
 fn every_help_has_an_example_and_none_has_a_secret() {
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["serve"],
         &["users"],
@@ -16,6 +16,7 @@ fn every_help_has_an_example_and_none_has_a_secret() {
         &["backup"],
         &["keys", "renew-data-key"],
         &["keys", "forget-sealed"],
+        &["healthcheck"],
         &["migrate"],
         &["config", "show"],
         &["config", "check"],
@@ -68,11 +69,14 @@ fn no_command_panics_with_every_section_of_the_settings_switched_on() {
         "smtps://mail.example.com",
         "smtp://mail.example.com?tls=required",
     ];
-    const COMMANDS: [&[&str]; 13] = [
+    const COMMANDS: [&[&str]; 16] = [
         &["config", "show"],
         &["config", "check"],
+        &["healthcheck"],
         &["migrate"],
         &["migrate", "--dry-run"],
+        &["keys", "forget-sealed"],
+        &["backup", "copy.db"],
         &["users", "create", "--email", "ada@example.com", "--password-stdin"],
         &["users", "list"],
         &["users", "show", "ada@example.com"],

@@ -220,3 +220,24 @@ fn a_data_folder_that_is_another_users_or_a_link_is_refused() {
     std::os::unix::fs::symlink("/dev/null", own.join("secret.key")).unwrap();
     assert!(refused(&own).contains("secret.key is a symbolic link"));
 }
+
+#[test]
+fn a_health_check_says_whether_the_server_can_serve() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let bind = server.client().address.to_string();
+    assert_eq!(home.run(&["healthcheck", "--bind", &bind]).done(), "ready\n");
+    assert_eq!(home.run(&["healthcheck", "--bind", &bind, "--only-alive"]).done(), "alive\n");
+    // A server that listens everywhere is asked on this machine.
+    let everywhere = format!("0.0.0.0:{}", server.client().address.port());
+    assert_eq!(home.run(&["healthcheck", "--bind", &everywhere]).done(), "ready\n");
+    // Its database goes away: it lives, and isn't ready.
+    std::fs::rename(home.data("doorward.db"), home.data("elsewhere.db")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let refused = home.run(&["healthcheck", "--bind", &bind]).refused();
+    assert!(refused.contains("answers 503 to /ready"), "{refused}");
+    assert_eq!(home.run(&["healthcheck", "--bind", &bind, "--only-alive"]).done(), "alive\n");
+    server.stop();
+    assert!(home.run(&["healthcheck", "--bind", &bind]).refused().contains("doesn't answer"));
+    assert!(home.run(&["healthcheck", "--bind", "127.0.0.1:0"]).refused().contains("port 0"));
+}

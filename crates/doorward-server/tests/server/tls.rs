@@ -59,6 +59,9 @@ fn curl_is_served_by_either_http_with_either_kind_of_key() {
             assert!(output.starts_with(status) && output.ends_with(&format!("---\n{version}")), "{output}");
             assert!(output.contains("strict-transport-security: max-age=31536000\r\n"), "{output}");
         }
+        let bind = format!("127.0.0.1:{}", server.address("listening").port());
+        let check = [&["healthcheck", "--bind", &bind][..], &TLS].concat();
+        assert_eq!(home.run(&check).done(), "ready\n");
         let refused =
             curl(&server, &authority.root(), &["--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0"]);
         assert!(refused.is_err(), "{refused:?}");

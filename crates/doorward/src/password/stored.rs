@@ -24,6 +24,9 @@ pub enum UnreadableHash {
     /// Of a known form, and not well formed.
     #[error("the {0} hash is malformed, or its parameters are out of bounds")]
     Malformed(&'static str),
+    /// Of a form that gives passwords away: without a salt, or MD5.
+    #[error("the hash is too weak to be kept: it has no salt, or is MD5 or SHA-1 of one round")]
+    Weak,
     /// Verifying it would take more than is ever spent on one.
     #[error("the {algorithm} hash asks for more than is spent on one: {limit}")]
     TooExpensive {

@@ -1,19 +1,27 @@
-//! Hashes that other systems made: bcrypt, scrypt and PBKDF2, in the spellings of PHC strings, passlib, Django
-//! and Werkzeug. They are verified, never made: the next login replaces them.
+//! Hashes that other systems made: bcrypt, scrypt, PBKDF2 and SHA-crypt, in the spellings of PHC strings, passlib,
+//! Django, Werkzeug, `/etc/shadow`, LDAP, phpass and Firebase. They are verified, never made: the next login replaces them.
 //!
 //! What a string asks for is read before anything is spent on it, and more than the limits here is refused: who
 //! can put a hash into the database could otherwise keep a thread busy for hours.
 
 mod bcrypt;
+mod firebase;
+mod ldap;
 mod pbkdf2;
+mod phpass;
 mod scrypt;
+mod sha_crypt;
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use self::bcrypt::Bcrypt;
+use self::firebase::Firebase;
+use self::ldap::Salted;
 use self::pbkdf2::Pbkdf2;
+use self::phpass::Phpass;
 use self::scrypt::Scrypt;
+use self::sha_crypt::Sha;
 use super::argon2id::EngineError;
 use super::stored::UnreadableHash;
 
@@ -30,6 +38,10 @@ pub(super) enum ForeignHash {
     Bcrypt(Bcrypt),
     Scrypt(Scrypt),
     Pbkdf2(Pbkdf2),
+    Sha(Sha),
+    Salted(Salted),
+    Phpass(Phpass),
+    Firebase(Firebase),
 }
 
 impl ForeignHash {
@@ -38,6 +50,8 @@ impl ForeignHash {
         if text.len() > MAX_LENGTH {
             return Err(UnreadableHash::Unknown);
         }
+        // LDAP's name for whatever `crypt` reads.
+        let text = ldap::within_crypt(text).unwrap_or(text);
         if bcrypt::is_meant(text) {
             return Bcrypt::parse(text).map(Self::Bcrypt);
         }
@@ -46,6 +60,21 @@ impl ForeignHash {
         }
         if pbkdf2::is_meant(text) {
             return Pbkdf2::parse(text).map(Self::Pbkdf2);
+        }
+        if sha_crypt::is_meant(text) {
+            return Sha::parse(text).map(Self::Sha);
+        }
+        if phpass::is_meant(text) {
+            return Phpass::parse(text).map(Self::Phpass);
+        }
+        if firebase::is_meant(text) {
+            return Firebase::parse(text).map(Self::Firebase);
+        }
+        if ldap::is_meant(text) {
+            return Salted::parse(text).map(Self::Salted);
+        }
+        if is_weak(text) {
+            return Err(UnreadableHash::Weak);
         }
         Err(UnreadableHash::Unknown)
     }
@@ -56,6 +85,10 @@ impl ForeignHash {
             Self::Bcrypt(_) => bcrypt::NAME,
             Self::Scrypt(_) => scrypt::NAME,
             Self::Pbkdf2(_) => pbkdf2::NAME,
+            Self::Sha(_) => sha_crypt::NAME,
+            Self::Salted(_) => ldap::NAME,
+            Self::Phpass(_) => phpass::NAME,
+            Self::Firebase(_) => firebase::NAME,
         }
     }
 
@@ -63,7 +96,8 @@ impl ForeignHash {
     pub(super) const fn memory_kib(&self) -> u32 {
         match self {
             Self::Scrypt(hash) => hash.memory_kib(),
-            Self::Bcrypt(_) | Self::Pbkdf2(_) => 0,
+            Self::Firebase(hash) => hash.memory_kib(),
+            Self::Bcrypt(_) | Self::Pbkdf2(_) | Self::Sha(_) | Self::Salted(_) | Self::Phpass(_) => 0,
         }
     }
 
@@ -73,9 +107,20 @@ impl ForeignHash {
             Self::Bcrypt(hash) => (hash.compute(password)?, hash.tag()),
             Self::Scrypt(hash) => (hash.compute(password)?, hash.tag()),
             Self::Pbkdf2(hash) => (hash.compute(password), hash.tag()),
+            Self::Salted(hash) => (hash.compute(password), hash.tag()),
+            Self::Phpass(hash) => (hash.compute(password), hash.tag()),
+            Self::Firebase(hash) => (hash.compute(password)?, hash.tag()),
+            Self::Sha(hash) => return hash.matches(password),
         };
         Ok(Zeroizing::new(computed).ct_eq(tag).into())
     }
+}
+
+/// Whether that is a bare digest in hexadecimal, or Django's or crypt's MD5 or SHA-1 of one round: without a salt one table
+/// opens them all, and the others fall to a graphics card in a night.
+fn is_weak(text: &str) -> bool {
+    let is_digest = [32, 40, 64, 128].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest || ["md5$", "sha1$", "unsalted_", "$1$", "$apr1$"].iter().any(|start| text.starts_with(start))
 }
 
 /// A whole number in decimal, without sign or leading zero.
@@ -142,10 +187,46 @@ mod tests {
             "pbkdf2_sha256$10$$elUivMneM/9m2QBNZ0vrYNGcoBrjWopGVTLw7fl/O8E=".to_owned(),
             "pbkdf2_sha256$10$salt$elUivMneM/9m2QBNZ0vrYNGcoBrjWopGVTLw7fl/O8E".to_owned(),
             "md5$salt$0123456789abcdef0123456789abcdef".to_owned(),
+            "$6$rounds=999$saltstring$".to_owned() + &"a".repeat(86),
+            "$6$saltstring$".to_owned() + &"a".repeat(85),
+            "$5$$".to_owned() + &"a".repeat(43),
+            "$P$4saltsalt".to_owned() + &"a".repeat(22),
+            "$P$Bsaltsalt".to_owned() + &"a".repeat(21),
+            "{SSHA}AAAA".to_owned(),
+            "{NONE}AAAA".to_owned(),
+            "$firebase-scrypt$m=14,r=8$AAAA$Bw==$AAAA$AAAA".to_owned(),
         ];
         for text in others {
             assert!(ForeignHash::parse(&text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn weak_ones_are_refused_as_such() {
+        for text in [
+            "5f4dcc3b5aa765d61d8327deb882cf99",
+            "5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8",
+            "md5$salt$5f4dcc3b5aa765d61d8327deb882cf99",
+            "sha1$salt$5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8",
+            "$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/",
+            "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
+            "{md5}X03MO1qnZdYdgyfeuILPmQ==",
+            "{SMD5}AAAA",
+        ] {
+            assert_eq!(ForeignHash::parse(text).err(), Some(UnreadableHash::Weak), "{text}");
+        }
+    }
+
+    /// What Firebase publishes beside its own program: password, parameters and tag.
+    #[test]
+    fn firebases_own_example_is_read() {
+        let text = "$firebase-scrypt$m=14,r=8$42xEC+ixf3L2lw==$Bw==$jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZ\
+                    JzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZ\
+                    ilo78198JAdRuid5lQ==";
+        let hash = ForeignHash::parse(text).unwrap();
+        assert_eq!((hash.algorithm(), hash.memory_kib()), ("Firebase scrypt", 16 * 1024));
+        assert!(hash.matches(b"user1password").unwrap());
+        assert!(!hash.matches(b"user1passwore").unwrap());
     }
 
     #[test]
@@ -162,6 +243,9 @@ mod tests {
             format!("$scrypt$ln=1,r=8,p=65${salt}${tag}"),
             format!("$pbkdf2-sha256$10000001${salt}${tag}"),
             format!("$pbkdf2-sha256$i=4294967295${salt}${tag}"),
+            format!("$6$rounds=1000001$saltstring${}", "a".repeat(86)),
+            format!("$P$Ksaltsalt{}", "a".repeat(22)),
+            "$firebase-scrypt$m=18,r=8$AAAA$Bw==$AAAA$AAAA".to_owned(),
         ];
         for text in costly {
             let error = ForeignHash::parse(&text).err();

@@ -1,8 +1,9 @@
-//! PBKDF2 (RFC 8018) with HMAC-SHA-256 or -SHA-512: the PHC string, passlib's `$pbkdf2-sha256$`, Django's
+//! PBKDF2 (RFC 8018) with HMAC-SHA-1, -SHA-256 or -SHA-512: the PHC string, passlib's `$pbkdf2-sha256$`, Django's
 //! `pbkdf2_sha256$` and Werkzeug's `pbkdf2:sha256:`.
 
 use hmac::Hmac;
 use pbkdf2::pbkdf2;
+use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 use crate::password::stored::UnreadableHash;
@@ -15,6 +16,7 @@ const MAX_ITERATIONS: u32 = 10_000_000;
 #[cfg_attr(test, derive(Debug))]
 #[derive(Clone, Copy)]
 enum Digest {
+    Sha1,
     Sha256,
     Sha512,
 }
@@ -40,9 +42,8 @@ impl Pbkdf2 {
         let of = |digest, parts: Option<Parts>| parts.map(|parts| (digest, parts)).ok_or(malformed);
         let start = |prefix: &str| {
             let digest = |name: &str| text.strip_prefix(prefix)?.strip_prefix(name);
-            digest("sha256")
-                .map(|rest| (Digest::Sha256, rest))
-                .or_else(|| digest("sha512").map(|r| (Digest::Sha512, r)))
+            let names = [("sha256", Digest::Sha256), ("sha512", Digest::Sha512), ("sha1", Digest::Sha1)];
+            names.into_iter().find_map(|(name, kind)| Some((kind, digest(name)?)))
         };
         let (digest, (iterations, salt, tag)) = if let Some((digest, rest)) = start("$pbkdf2-") {
             of(digest, rest.strip_prefix('$').and_then(take_apart))?
@@ -50,6 +51,9 @@ impl Pbkdf2 {
             of(digest, rest.strip_prefix('$').and_then(take_apart_django))?
         } else if let Some((digest, rest)) = start("pbkdf2:") {
             of(digest, rest.strip_prefix(':').and_then(take_apart_werkzeug))?
+        } else if let Some(rest) = text.strip_prefix("$pbkdf2$") {
+            // passlib's name for that with SHA-1.
+            of(Digest::Sha1, take_apart(rest))?
         } else {
             return Err(malformed);
         };
@@ -67,6 +71,7 @@ impl Pbkdf2 {
         let mut tag = vec![0; self.tag.len()];
         // HMAC takes a key of any length: neither can fail.
         let _ = match self.digest {
+            Digest::Sha1 => pbkdf2::<Hmac<Sha1>>(password, &self.salt, self.iterations, &mut tag),
             Digest::Sha256 => pbkdf2::<Hmac<Sha256>>(password, &self.salt, self.iterations, &mut tag),
             Digest::Sha512 => pbkdf2::<Hmac<Sha512>>(password, &self.salt, self.iterations, &mut tag),
         };
