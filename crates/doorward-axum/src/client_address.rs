@@ -234,7 +234,9 @@ mod tests {
         let client = |peer: &str, forwarded: &[&str]| {
             let mut headers = HeaderMap::new();
             headers.append(X_FORWARDED_FOR, "203.0.113.7".parse().unwrap());
-            forwarded.iter().for_each(|line| drop(headers.append(FORWARDED, line.parse().unwrap())));
+            for line in forwarded {
+                headers.append(FORWARDED, line.parse().unwrap());
+            }
             trusted.client(peer.parse().unwrap(), &headers).0.to_string()
         };
         for (lines, read) in [

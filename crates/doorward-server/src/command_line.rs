@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 pub use audit::AuditTask;
 pub use keys::KeysTask;
 pub use mail::MailTask;
-pub use moving::{ImportFrom, ImportTask, StoreCopy};
+pub use moving::{FileFormat, ImportFrom, ImportTask, StoreCopy};
 pub use users::UsersTask;
 
 use crate::settings::{Flags, SETTINGS, Scope};

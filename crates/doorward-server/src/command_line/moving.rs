@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use doorward_transfer::import::ColumnNames;
+use doorward_transfer::import::{ColumnNames, Service};
 
 use super::{creating, group, leaf, switch, with_settings};
 use crate::settings::{Database, Scope};
@@ -27,16 +27,35 @@ pub struct ImportTask {
     pub from: ImportFrom,
     /// What the input calls the fields of an account.
     pub columns: ColumnNames,
+    /// The service that the input is of, by its name, instead.
+    pub service: Option<String>,
+    /// Where the hash parameters of a Firebase project stand.
+    pub firebase_config: Option<PathBuf>,
     /// What stands for administrators.
     pub admin_values: Vec<String>,
     /// Nobody keeps an id.
     pub new_ids: bool,
+    /// Whose hash can't be kept is to choose another password.
+    pub must_change_password: bool,
+    /// Where old and new ids are written.
+    pub id_map: Option<PathBuf>,
     /// Everything but the writing is done.
     pub dry_run: bool,
     /// The database is made if it isn't there.
     pub create: bool,
     /// Where every refused row is written.
     pub report: Option<PathBuf>,
+}
+
+/// What stands in a file of accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// CSV.
+    Csv,
+    /// JSON lines.
+    JsonLines,
+    /// One JSON document.
+    Document,
 }
 
 /// Where accounts come from.
@@ -46,8 +65,8 @@ pub enum ImportFrom {
     File {
         /// Its path.
         path: PathBuf,
-        /// Whether it is JSON lines; otherwise CSV.
-        is_json: bool,
+        /// What stands in it.
+        format: FileFormat,
     },
     /// A table of another application.
     Table {
@@ -89,11 +108,26 @@ pub(super) fn import_command() -> Command {
     leaf(
         "import",
         "Bring accounts over from another service: ids, roles, states and password hashes",
-        "Example:\n  doorward users import users.csv --dry-run\n  \
+        "Example:\n  doorward users import users.csv --dry-run\n  doorward users import realm.json --from keycloak --id-map ids.csv\n  \
          doorward users import --from-postgres postgres://app@db/app --table users --admin-value ADMIN --report refused.csv",
     )
     .arg(file.help("CSV with a line of names at its head, or a JSON object a line; - for standard input"))
     .arg(format.help("What FILE is [default: by its ending]"))
+    .arg(
+        Arg::new("from")
+            .long("from")
+            .value_name("NAME")
+            .value_parser(Service::NAMES)
+            .conflicts_with_all(COLUMNS.map(|(name, _)| name))
+            .help("Read what that service exports, or its table"),
+    )
+    .arg(
+        Arg::new("firebase-config")
+            .long("firebase-config")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("With --from firebase: the project's hash_config { … }, as its console shows it"),
+    )
     .arg(url("from-postgres", "The database of the other service, in PostgreSQL").conflicts_with("file"))
     .arg(
         url_file
@@ -101,10 +135,21 @@ pub(super) fn import_command() -> Command {
             .conflicts_with_all(["file", "from-postgres"])
             .help("The same, its URL read from a file: one on the command line is seen by everybody on the machine"),
     )
-    .arg(named("table", "The table of accounts, or SCHEMA.TABLE").default_value("users"))
+    .arg(named("table", "The table of accounts, or SCHEMA.TABLE [default: users, or that of --from]"))
     .args(COLUMNS.map(|(name, help)| named(name, help)))
     .arg(admin.help("What stands in the role's column for administrators; all others become users. May be repeated"))
     .arg(switch("new-ids", "Give every account a new id"))
+    .arg(
+        Arg::new("id-map")
+            .long("id-map")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("Write every account's old and new id and its address to this file, as CSV"),
+    )
+    .arg(switch(
+        "must-change-password",
+        "Bring accounts over whose hash can't be kept, without it, and send their owners a letter",
+    ))
     .arg(switch("dry-run", "Do everything but write"))
     .arg(creating())
     .arg(report.help("Write every refused row's line and reason to this file, as CSV"))
@@ -158,7 +203,11 @@ pub(super) fn import(leaf: &ArgMatches) -> Result<ImportTask, clap::Error> {
             verified: text("verified-column"),
         },
         admin_values: leaf.get_many("admin-value").into_iter().flatten().cloned().collect(),
+        service: text("from"),
+        firebase_config: leaf.get_one::<PathBuf>("firebase-config").cloned(),
         new_ids: leaf.get_flag("new-ids"),
+        must_change_password: leaf.get_flag("must-change-password"),
+        id_map: leaf.get_one::<PathBuf>("id-map").cloned(),
         dry_run: leaf.get_flag("dry-run"),
         create: leaf.get_flag("create"),
         report: leaf.get_one::<PathBuf>("report").cloned(),
@@ -166,7 +215,12 @@ pub(super) fn import(leaf: &ArgMatches) -> Result<ImportTask, clap::Error> {
 }
 
 fn import_from(leaf: &ArgMatches) -> Result<ImportFrom, clap::Error> {
-    let table = leaf.get_one::<String>("table").cloned().unwrap_or_default();
+    let service = leaf.get_one::<String>("from").map(String::as_str);
+    if (service == Some("firebase")) != leaf.contains_id("firebase-config") {
+        return Err(misused("--from firebase and --firebase-config go together"));
+    }
+    let of_service = service.and_then(Service::table_of);
+    let table = leaf.get_one::<String>("table").cloned().unwrap_or_else(|| of_service.unwrap_or("users").to_owned());
     if let Some(file) = leaf.get_one::<PathBuf>("from-postgres-file") {
         return Ok(ImportFrom::Table { database: Err(file.clone()), table });
     }
@@ -179,12 +233,15 @@ fn import_from(leaf: &ArgMatches) -> Result<ImportFrom, clap::Error> {
         leaf.get_one::<PathBuf>("file").ok_or_else(|| misused("name a FILE, or a database with --from-postgres"))?;
     let format = leaf.get_one::<String>("format").map(String::as_str);
     let ending = path.extension().and_then(|ending| ending.to_str());
-    let is_json = match format.or(ending) {
-        Some("csv") => false,
-        Some("jsonl" | "ndjson") => true,
+    let format = match format.or(ending) {
+        _ if service.is_some_and(Service::has_documents) => FileFormat::Document,
+        Some("csv") => FileFormat::Csv,
+        Some("jsonl" | "ndjson") => FileFormat::JsonLines,
+        // What Auth0 calls its lines.
+        Some("json") if service == Some("auth0") => FileFormat::JsonLines,
         _ => return Err(misused("the name of FILE ends neither in .csv nor in .jsonl: say what it is with --format")),
     };
-    Ok(ImportFrom::File { path: path.clone(), is_json })
+    Ok(ImportFrom::File { path: path.clone(), format })
 }
 
 fn database(leaf: &ArgMatches, name: &str) -> Result<Option<Database>, clap::Error> {

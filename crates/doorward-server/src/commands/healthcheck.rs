@@ -25,7 +25,8 @@ pub(crate) fn run(settings: &Settings, only_alive: bool) -> Result<ExitCode, Fai
     let path = if only_alive { "/health" } else { "/ready" };
     let address = reachable(settings.bind)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::because)?;
-    let asked = runtime.block_on(async { tokio::time::timeout(TIMEOUT, ask(address, path, settings.tls.is_some())).await });
+    let asked =
+        runtime.block_on(async { tokio::time::timeout(TIMEOUT, ask(address, path, settings.tls.is_some())).await });
     let refused = |reason: String| Err(Failure::new(format!("{address} {reason}")));
     match asked {
         Ok(Ok(200)) => {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::application::Home;
 use crate::cluster::{Fresh, connect};
 use crate::import::foreign;
+use crate::on_postgresql::SECRET;
 
 /// What SQLAlchemy 2.1 prints for the model of `docs/guide/migrating.md`.
 const TABLE: &str = "
@@ -123,4 +124,29 @@ fn numbers_go_on_after_those_of_an_import_from_the_very_first() {
     let server = home.serve(&database);
     let grace = server.client().register("grace@example.com", "correct horse battery staple").tokens();
     assert_eq!(server.client().me(&grace.access).body["id"], 2);
+}
+
+/// Supabase's own table, by its name: in another schema, with columns of types that nobody listed.
+#[test]
+fn the_table_of_a_named_service_is_found() {
+    let (home, service, ours) = (Home::new(), fresh(), fresh());
+    let (password, bcrypt) = foreign("pwdlib, bcrypt, default");
+    execute(
+        service.url(),
+        &format!(
+            "CREATE SCHEMA auth;
+             CREATE TABLE auth.users (id UUID PRIMARY KEY, email VARCHAR(255), encrypted_password VARCHAR(255),
+                 email_confirmed_at TIMESTAMPTZ, banned_until TIMESTAMPTZ, deleted_at TIMESTAMPTZ, created_at TIMESTAMPTZ,
+                 raw_user_meta_data JSONB, is_sso_user BOOLEAN);
+             INSERT INTO auth.users VALUES (gen_random_uuid(), 'ada@example.com', '{bcrypt}', now(), NULL, NULL,
+                 '2024-01-02 03:04:05Z', '{{\"name\": \"Ada\"}}', false)"
+        ),
+    );
+    let database = [&["--database-url", ours.url()][..], &SECRET].concat();
+    home.run(&[&["migrate"][..], &database].concat()).done();
+    let import = ["users", "import", "--from", "supabase", "--from-postgres", service.url()];
+    assert!(home.run(&[&import[..], &database].concat()).done().contains("imported 1 account,"));
+    let users = listed(&home, &database);
+    assert_eq!((&users[0]["full_name"], &users[0]["email_verified"]), (&json!("Ada"), &json!(true)));
+    assert_eq!(home.serve(&database).client().login("ada@example.com", &password).status, 200);
 }

@@ -20,6 +20,7 @@ mod http2;
 mod idle;
 mod import;
 mod import_on_postgresql;
+mod import_services;
 mod limits;
 mod logging;
 mod mail;

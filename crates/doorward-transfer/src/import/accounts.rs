@@ -1,7 +1,8 @@
 //! Where accounts are added.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use doorward::UserId;
 use doorward_postgres::transfer::TransferClient;
 use doorward_sqlite::transfer::TransferConnection;
 use rusqlite::{TransactionBehavior, params};
@@ -15,6 +16,13 @@ pub(super) enum Accounts {
     Postgres(TransferClient),
     /// A dry run on a file that is not there.
     Nowhere,
+}
+
+/// The ids of accounts by the keys of their addresses.
+type Added = HashMap<String, UserId>;
+
+fn given(key: &str, id: i64) -> Option<(String, UserId)> {
+    Some((key.to_owned(), UserId::new(id)?))
 }
 
 /// What is not free.
@@ -44,7 +52,7 @@ const INSERT_ALL: &str = "
         $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::bigint[],
         $9::bigint[]
     ) AS new (id, email, email_key, full_name, role, is_active, password_hash, created_at, email_verified_at)
-    ON CONFLICT DO NOTHING RETURNING email_key";
+    ON CONFLICT DO NOTHING RETURNING email_key, id";
 
 impl Accounts {
     pub(super) async fn open(location: &Location, dry_run: bool) -> Result<Self, TransferError> {
@@ -89,19 +97,19 @@ impl Accounts {
         }
     }
 
-    /// Adds them in one transaction; the keys of the addresses that were added, which is all unless somebody was
-    /// faster.
-    pub(super) async fn add(&mut self, accounts: &[Account]) -> Result<HashSet<String>, TransferError> {
+    /// Adds them in one transaction; the keys of the addresses that were added and the ids of their accounts, which is
+    /// all unless somebody was faster.
+    pub(super) async fn add(&mut self, accounts: &[Account]) -> Result<Added, TransferError> {
         match self {
             Self::Sqlite(connection) => add_to_sqlite(connection, accounts),
             Self::Postgres(client) => add_to_postgres(client, accounts).await,
-            Self::Nowhere => Ok(HashSet::new()),
+            Self::Nowhere => Ok(Added::new()),
         }
     }
 }
 
-fn add_to_sqlite(connection: &TransferConnection, accounts: &[Account]) -> Result<HashSet<String>, TransferError> {
-    let mut added = HashSet::new();
+fn add_to_sqlite(connection: &TransferConnection, accounts: &[Account]) -> Result<Added, TransferError> {
+    let mut added = Added::new();
     let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     {
         let mut insert = transaction.prepare_cached(INSERT)?;
@@ -118,7 +126,7 @@ fn add_to_sqlite(connection: &TransferConnection, accounts: &[Account]) -> Resul
                 account.email_verified_at.map(doorward::Timestamp::micros),
             ])?;
             if count == 1 {
-                added.insert(account.email.key().to_owned());
+                added.extend(given(account.email.key(), transaction.last_insert_rowid()));
             }
         }
     }
@@ -126,7 +134,7 @@ fn add_to_sqlite(connection: &TransferConnection, accounts: &[Account]) -> Resul
     Ok(added)
 }
 
-async fn add_to_postgres(client: &mut TransferClient, accounts: &[Account]) -> Result<HashSet<String>, TransferError> {
+async fn add_to_postgres(client: &mut TransferClient, accounts: &[Account]) -> Result<Added, TransferError> {
     let ids: Vec<_> = accounts.iter().map(|account| account.id.map(doorward::user::UserId::value)).collect();
     let emails: Vec<_> = accounts.iter().map(|account| account.email.as_str()).collect();
     let keys: Vec<_> = accounts.iter().map(|account| account.email.key()).collect();
@@ -145,7 +153,10 @@ async fn add_to_postgres(client: &mut TransferClient, accounts: &[Account]) -> R
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
         [&ids, &emails, &keys, &names, &roles, &active, &hashes, &created, &verified];
     let rows = transaction.query(INSERT_ALL, &values).await?;
-    let added = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<_, TransferError>>()?;
+    let mut added = Added::new();
+    for row in &rows {
+        added.extend(given(row.try_get(0)?, row.try_get(1)?));
+    }
     transaction.commit().await?;
     Ok(added)
 }

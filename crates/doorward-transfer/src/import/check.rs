@@ -7,7 +7,7 @@ use doorward::user::UserId;
 use doorward::{EmailAddress, Role, Timestamp};
 use uuid::Uuid;
 
-use super::{Fields, ImportRules, RawRow, RefusedRow};
+use super::{Fields, ImportRules, RawRow, Reading, RefusedRow};
 
 /// The longest name of a person, in characters.
 const MAX_NAME: usize = 256;
@@ -16,6 +16,8 @@ const MAX_NAME: usize = 256;
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) line: u64,
+    /// As it was spelled, for whoever keeps it elsewhere.
+    pub(super) old_id: Option<String>,
     /// `None`: a new one.
     pub(super) id: Option<UserId>,
     pub(super) email: EmailAddress,
@@ -25,6 +27,8 @@ pub(super) struct Account {
     pub(super) hash: PasswordHash,
     /// Of the hash; `None` when no password fits.
     pub(super) algorithm: Option<&'static str>,
+    /// Whether its hash could not be kept, and another password is to be chosen.
+    pub(super) must_change: bool,
     pub(super) created_at: Timestamp,
     pub(super) email_verified_at: Option<Timestamp>,
 }
@@ -47,7 +51,8 @@ pub(super) struct Checks<'a> {
 
 impl<'a> Checks<'a> {
     pub(super) fn new(rules: &'a ImportRules) -> Self {
-        let ids = if rules.new_ids { Ids::New } else { Ids::Undecided };
+        let has_names = matches!(&rules.reading, Reading::Service(service, _) if service.names_accounts());
+        let ids = if rules.new_ids || has_names { Ids::New } else { Ids::Undecided };
         Self { rules, ids, seen_emails: HashMap::new(), seen_ids: HashMap::new() }
     }
 
@@ -71,15 +76,21 @@ impl<'a> Checks<'a> {
         let id = self.id(present(fields.id.as_deref()))?;
         let email = present(fields.email.as_deref()).ok_or("there is no address")?;
         let email = EmailAddress::parse(email).map_err(|invalid| invalid.reason().to_owned())?;
-        let (hash, algorithm) = hash(present(fields.hash.as_deref()))?;
+        let (hash, algorithm, must_change) = match hash(present(fields.hash.as_deref())) {
+            Ok((hash, algorithm)) => (hash, algorithm, false),
+            Err(_) if self.rules.must_change_password => (PasswordHash::unusable(), None, true),
+            Err(reason) => return Err(reason),
+        };
         let account = Account {
             line,
+            old_id: present(fields.id.as_deref()).map(str::to_owned),
             id,
             full_name: full_name(present(fields.name.as_deref()))?,
             role: self.role(present(fields.role.as_deref()))?,
             is_active: active(present(fields.active.as_deref()))?,
             hash,
             algorithm,
+            must_change,
             created_at: created(present(fields.created.as_deref()), self.rules.now)?,
             email_verified_at: verified(present(fields.verified.as_deref()), self.rules.now)?,
             email,
@@ -137,7 +148,9 @@ fn hash(text: Option<&str>) -> Result<(PasswordHash, Option<&'static str>), Stri
     match hash.algorithm() {
         Ok(Some(algorithm)) => Ok((hash, Some(algorithm))),
         Ok(None) => Ok((PasswordHash::unusable(), None)),
-        Err(unreadable) => Err(unreadable.to_string()),
+        Err(unreadable) => {
+            Err(format!("{unreadable} (--must-change-password brings such accounts over and sends a letter)"))
+        }
     }
 }
 
@@ -154,7 +167,7 @@ fn active(text: Option<&str>) -> Result<bool, String> {
     truth(text).ok_or_else(|| "whether it is active is neither true nor false".to_owned())
 }
 
-fn truth(text: &str) -> Option<bool> {
+pub(super) fn truth(text: &str) -> Option<bool> {
     match text.to_lowercase().as_str() {
         "true" | "t" | "1" | "yes" | "y" => Some(true),
         "false" | "f" | "0" | "no" | "n" => Some(false),
@@ -180,7 +193,7 @@ fn created(text: Option<&str>, now: Timestamp) -> Result<Timestamp, String> {
     moment(text).ok_or_else(|| unreadable.to_owned())
 }
 
-fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let moment = if let Ok(seconds) = text.parse::<i64>() {
         jiff::Timestamp::from_second(seconds).ok()
     } else if let Ok(moment) = text.parse::<jiff::Timestamp>() {
@@ -201,7 +214,9 @@ mod tests {
 
     fn rules() -> ImportRules {
         let (columns, now) = (ColumnNames::default(), Timestamp::from_seconds(7));
-        ImportRules { columns, admin_values: Vec::new(), new_ids: false, dry_run: false, now }
+        let reading = Reading::Columns(columns);
+        let (new_ids, must_change_password, dry_run) = (false, false, false);
+        ImportRules { reading, admin_values: Vec::new(), new_ids, must_change_password, dry_run, now }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 
 use serde_json::{Map, Value};
 
-use super::{BATCH, ColumnNames, Fields, Places, RawRow, usual};
+use super::{BATCH, Fields, RawRow, Reading, Shape, usual};
 use crate::TransferError;
 
 /// The longest line of JSON, in bytes: who sends a file without line ends must not fill the memory.
@@ -12,11 +12,11 @@ const MAX_LINE: u64 = 1024 * 1024;
 
 pub(super) struct CsvRows {
     reader: csv::Reader<Box<dyn BufRead>>,
-    places: Places,
+    shape: Shape,
 }
 
 impl CsvRows {
-    pub(super) fn open(mut reader: Box<dyn BufRead>, columns: &ColumnNames) -> Result<Self, TransferError> {
+    pub(super) fn open(mut reader: Box<dyn BufRead>, reading: &Reading) -> Result<Self, TransferError> {
         let separator = separator(reader.fill_buf().map_err(|error| unreadable(&error.into()))?)?;
         // Rows end with line feeds. With "any line end" the reader would begin a row behind its carriage return and
         // count its line feed with the row after; the carriage return is taken off the last field instead.
@@ -29,8 +29,8 @@ impl CsvRows {
             // What spreadsheets put before the first name.
             *first = first.trim_start_matches('\u{feff}').to_owned();
         }
-        let places = Places::find(&names, columns)?;
-        Ok(Self { reader, places })
+        let shape = Shape::find(&names, reading)?;
+        Ok(Self { reader, shape })
     }
 
     pub(super) fn next_rows(&mut self) -> Result<Vec<RawRow>, TransferError> {
@@ -53,7 +53,7 @@ impl CsvRows {
             return Err(format!("it has {} fields and not {width} as the first line", record.len()));
         }
         let record = csv::StringRecord::from_byte_record(record.clone()).map_err(|_| "it is not UTF-8")?;
-        Ok(self.places.fields(|place| record.get(place).map(str::to_owned)))
+        self.shape.fields(|place| record.get(place).map(str::to_owned))
     }
 }
 
@@ -85,13 +85,13 @@ fn unreadable(error: &csv::Error) -> TransferError {
 
 pub(super) struct JsonRows {
     reader: Box<dyn BufRead>,
-    columns: ColumnNames,
+    reading: Reading,
     line: u64,
 }
 
 impl JsonRows {
-    pub(super) fn open(reader: Box<dyn BufRead>, columns: &ColumnNames) -> Self {
-        Self { reader, columns: columns.clone(), line: 0 }
+    pub(super) fn open(reader: Box<dyn BufRead>, reading: &Reading) -> Self {
+        Self { reader, reading: reading.clone(), line: 0 }
     }
 
     pub(super) fn next_rows(&mut self) -> Result<Vec<RawRow>, TransferError> {
@@ -117,23 +117,75 @@ impl JsonRows {
 
     fn fields(&self, text: &[u8]) -> Result<Fields, String> {
         let object: Map<String, Value> = serde_json::from_slice(text).map_err(|_| "it is not a JSON object")?;
-        let columns = &self.columns;
-        let field = |asked: &Option<String>, usual: &[&str]| match asked {
-            Some(name) => field_text(&object, name),
-            None => {
-                usual.iter().find(|name| object.contains_key(**name)).map_or(Ok(None), |name| field_text(&object, name))
-            }
-        };
-        Ok(Fields {
-            id: field(&columns.id, usual::ID)?,
-            email: field(&columns.email, usual::EMAIL)?,
-            hash: field(&columns.hash, usual::HASH)?,
-            role: field(&columns.role, usual::ROLE)?,
-            active: field(&columns.active, usual::ACTIVE)?,
-            created: field(&columns.created, usual::CREATED)?,
-            name: field(&columns.name, usual::NAME)?,
-            verified: field(&columns.verified, usual::VERIFIED)?,
+        fields_of(&object, &self.reading)
+    }
+}
+
+/// The list `users` of one JSON document.
+pub(super) struct DocumentRows {
+    users: std::vec::IntoIter<Value>,
+    reading: Reading,
+    line: u64,
+}
+
+impl DocumentRows {
+    pub(super) fn open(reader: Box<dyn BufRead>, reading: &Reading) -> Result<Self, TransferError> {
+        let refused = |reason: &str| TransferError::Input(format!("cannot read the file: {reason}"));
+        let mut document: Value =
+            serde_json::from_reader(reader).map_err(|error| refused(&format!("it is no JSON: {error}")))?;
+        match document.get_mut("users").map(Value::take) {
+            Some(Value::Array(users)) => Ok(Self { users: users.into_iter(), reading: reading.clone(), line: 0 }),
+            _ => Err(refused("it has no list named users")),
+        }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.users.len() as u64
+    }
+
+    pub(super) fn next_rows(&mut self) -> Vec<RawRow> {
+        let rows = self.users.by_ref().take(BATCH);
+        rows.map(|user| {
+            self.line += 1;
+            let object = user.as_object().ok_or_else(|| "it is not a JSON object".to_owned());
+            let fields = object.and_then(|object| fields_of(object, &self.reading));
+            RawRow { line: self.line, fields }
         })
+        .collect()
+    }
+}
+
+fn fields_of(object: &Map<String, Value>, reading: &Reading) -> Result<Fields, String> {
+    match reading {
+        Reading::Service(service, now) => service.fields(&|name| any_text(object.get(name)), *now),
+        Reading::Columns(columns) => {
+            let field = |asked: &Option<String>, usual: &[&str]| match asked {
+                Some(name) => field_text(object, name),
+                None => {
+                    let found = usual.iter().find(|name| object.contains_key(**name));
+                    found.map_or(Ok(None), |name| field_text(object, name))
+                }
+            };
+            Ok(Fields {
+                id: field(&columns.id, usual::ID)?,
+                email: field(&columns.email, usual::EMAIL)?,
+                hash: field(&columns.hash, usual::HASH)?,
+                role: field(&columns.role, usual::ROLE)?,
+                active: field(&columns.active, usual::ACTIVE)?,
+                created: field(&columns.created, usual::CREATED)?,
+                name: field(&columns.name, usual::NAME)?,
+                verified: field(&columns.verified, usual::VERIFIED)?,
+            })
+        }
+    }
+}
+
+/// A value as text; what has parts as JSON.
+fn any_text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
     }
 }
 

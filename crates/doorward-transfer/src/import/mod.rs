@@ -6,15 +6,17 @@
 mod accounts;
 mod check;
 mod files;
+mod services;
 mod table;
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use doorward::Timestamp;
+use doorward::{Timestamp, UserId};
 
 use self::accounts::Accounts;
 use self::check::{Account, Checks};
+pub use self::services::{FirebaseParameters, Service};
 use crate::{Location, Progress, TransferError};
 
 /// How many rows are checked together, and then added in one transaction.
@@ -26,6 +28,8 @@ pub enum Input {
     Csv(Box<dyn BufRead>),
     /// A JSON object a line.
     JsonLines(Box<dyn BufRead>),
+    /// One JSON document with a list `users`.
+    Document(Box<dyn BufRead>),
     /// A table of another application.
     Postgres {
         /// Its database.
@@ -40,6 +44,7 @@ impl std::fmt::Debug for Input {
         formatter.write_str(match self {
             Self::Csv(_) => "Csv(…)",
             Self::JsonLines(_) => "JsonLines(…)",
+            Self::Document(_) => "Document(…)",
             Self::Postgres { .. } => "Postgres(…)",
         })
     }
@@ -66,16 +71,27 @@ pub struct ColumnNames {
     pub verified: Option<String>,
 }
 
+/// How an account is read out of a row.
+#[derive(Debug, Clone)]
+pub enum Reading {
+    /// By the names of its fields.
+    Columns(ColumnNames),
+    /// As that service writes it, at that moment.
+    Service(Service, Timestamp),
+}
+
 /// How rows are taken.
 #[derive(Debug, Clone)]
 pub struct ImportRules {
-    /// What the input calls the fields.
-    pub columns: ColumnNames,
+    /// How they are read.
+    pub reading: Reading,
     /// What stands in the role's column for administrators; anything else is a user then. Without any: `user` and
     /// `admin` in whatever letter case, and nothing else.
     pub admin_values: Vec<String>,
     /// Every account gets a new id.
     pub new_ids: bool,
+    /// Accounts whose hash can't be kept come without one: their owners are to choose another password.
+    pub must_change_password: bool,
     /// Everything but the writing is done.
     pub dry_run: bool,
     /// When accounts were made of which that is not known.
@@ -93,6 +109,10 @@ pub struct ImportSummary {
     pub verified: u64,
     /// Of those added, how many have no password that fits.
     pub without_password: u64,
+    /// Of those added, how many whose hash could not be kept.
+    pub without_hash: u64,
+    /// Those, by their ids; none in a dry run.
+    pub must_change: Vec<UserId>,
     /// Of those added, how many hashes of which algorithm.
     pub algorithms: BTreeMap<&'static str, u64>,
     /// Whether new ids were given, because none were there, or none that are whole numbers, or it was asked for.
@@ -127,9 +147,26 @@ struct RawRow {
     fields: Result<Fields, String>,
 }
 
+/// Told of every row that was not taken.
+pub type OnRefused<'a> = &'a mut dyn FnMut(&RefusedRow) -> Result<(), TransferError>;
+/// Told of every account that was added.
+pub type OnAdded<'a> = &'a mut dyn FnMut(&AddedAccount<'_>) -> Result<(), TransferError>;
+
+/// An account that was added.
+#[derive(Debug, Clone, Copy)]
+pub struct AddedAccount<'a> {
+    /// Its id before, as it was spelled.
+    pub old_id: Option<&'a str>,
+    /// The one that it has now.
+    pub id: UserId,
+    /// Its address.
+    pub email: &'a str,
+}
+
 /// Reads every account of `input` and adds it to the database at `to`, which may be in use.
 ///
-/// `on_refused` is told of every row that was not taken. Twice is harmless: what is there already is refused.
+/// `on_refused` is told of every row that was not taken, `on_added` of every account that was added: its id before, as it
+/// was spelled, the one that it has, and its address. Twice is harmless: what is there already is refused.
 ///
 /// # Errors
 ///
@@ -138,11 +175,11 @@ pub async fn import(
     input: Input,
     to: &Location,
     rules: &ImportRules,
-    on_refused: &mut dyn FnMut(&RefusedRow) -> Result<(), TransferError>,
+    (on_refused, on_added): (OnRefused<'_>, OnAdded<'_>),
     progress: &mut dyn Progress,
 ) -> Result<ImportSummary, TransferError> {
     let mut accounts = Accounts::open(to, rules.dry_run).await?;
-    let mut source = Source::open(input, &rules.columns).await?;
+    let mut source = Source::open(input, &rules.reading).await?;
     let mut checks = Checks::new(rules);
     let mut summary = ImportSummary::default();
     progress.begin(if rules.dry_run { "checking accounts" } else { "importing accounts" }, source.total());
@@ -156,6 +193,11 @@ pub async fn import(
         let added = add(&mut accounts, candidates, rules.dry_run, &mut refused).await?;
         refused.sort_by_key(|row| row.line);
         refused.iter().try_for_each(&mut *on_refused)?;
+        for account in &added {
+            let Some(id) = account.id.filter(|_| !rules.dry_run) else { continue };
+            summary.must_change.extend(account.must_change.then_some(id));
+            on_added(&AddedAccount { old_id: account.old_id.as_deref(), id, email: account.email.as_str() })?;
+        }
         summary.count(&added, refused.len());
         progress.reach(summary.added + summary.refused);
     }
@@ -190,11 +232,14 @@ async fn add(
         return Ok(free);
     }
     let added = accounts.add(&free).await?;
-    let (added, overtaken): (Vec<_>, Vec<_>) =
-        free.into_iter().partition(|account| added.contains(account.email.key()));
+    let (mut accounts, overtaken): (Vec<_>, Vec<_>) =
+        free.into_iter().partition(|account| added.contains_key(account.email.key()));
+    for account in &mut accounts {
+        account.id = added.get(account.email.key()).copied();
+    }
     let reason = "an account with this id or address was made meanwhile";
     refused.extend(overtaken.iter().map(|account| RefusedRow { line: account.line, reason: reason.to_owned() }));
-    Ok(added)
+    Ok(accounts)
 }
 
 impl ImportSummary {
@@ -203,8 +248,10 @@ impl ImportSummary {
         self.refused += refused as u64;
         for account in added {
             self.verified += u64::from(account.email_verified_at.is_some());
+            self.without_hash += u64::from(account.must_change);
             match account.algorithm {
                 Some(algorithm) => *self.algorithms.entry(algorithm).or_default() += 1,
+                None if account.must_change => {}
                 None => self.without_password += 1,
             }
         }
@@ -215,20 +262,23 @@ impl ImportSummary {
 enum Source {
     Csv(files::CsvRows),
     JsonLines(files::JsonRows),
+    Document(files::DocumentRows),
     Table(table::TableRows),
 }
 
 impl Source {
-    async fn open(input: Input, columns: &ColumnNames) -> Result<Self, TransferError> {
+    async fn open(input: Input, reading: &Reading) -> Result<Self, TransferError> {
         Ok(match input {
-            Input::Csv(reader) => Self::Csv(files::CsvRows::open(reader, columns)?),
-            Input::JsonLines(reader) => Self::JsonLines(files::JsonRows::open(reader, columns)),
-            Input::Postgres { url, table } => Self::Table(table::TableRows::open(&url, &table, columns).await?),
+            Input::Csv(reader) => Self::Csv(files::CsvRows::open(reader, reading)?),
+            Input::Document(reader) => Self::Document(files::DocumentRows::open(reader, reading)?),
+            Input::JsonLines(reader) => Self::JsonLines(files::JsonRows::open(reader, reading)),
+            Input::Postgres { url, table } => Self::Table(table::TableRows::open(&url, &table, reading).await?),
         })
     }
 
-    const fn total(&self) -> Option<u64> {
+    fn total(&self) -> Option<u64> {
         match self {
+            Self::Document(rows) => Some(rows.total()),
             Self::Table(rows) => Some(rows.total()),
             Self::Csv(_) | Self::JsonLines(_) => None,
         }
@@ -238,6 +288,7 @@ impl Source {
         match self {
             Self::Csv(rows) => rows.next_rows(),
             Self::JsonLines(rows) => rows.next_rows(),
+            Self::Document(rows) => Ok(rows.next_rows()),
             Self::Table(rows) => rows.next_rows().await,
         }
     }
@@ -254,6 +305,44 @@ mod usual {
     pub(super) const NAME: &[&str] = &["full_name", "name"];
     pub(super) const VERIFIED: &[&str] =
         &["email_verified", "is_verified", "email_verified_at", "email_confirmed_at", "verified"];
+}
+
+/// How the rows of an input with names at its head are read.
+enum Shape {
+    Columns(Places),
+    Service(Service, Timestamp, Vec<String>),
+}
+
+impl Shape {
+    fn find(names: &[String], reading: &Reading) -> Result<Self, TransferError> {
+        match reading {
+            Reading::Columns(columns) => Places::find(names, columns).map(Self::Columns),
+            Reading::Service(service, now) => {
+                if let Some(missing) = service.needed().iter().find(|name| !names.iter().any(|other| other == **name)) {
+                    return Err(no_column(&format!("named {missing}"), names));
+                }
+                Ok(Self::Service(service.clone(), *now, names.to_vec()))
+            }
+        }
+    }
+
+    /// Where ids are.
+    fn id(&self) -> Option<usize> {
+        match self {
+            Self::Columns(places) => places.id,
+            Self::Service(_, _, names) => names.iter().position(|name| name == "id"),
+        }
+    }
+
+    fn fields(&self, value: impl Fn(usize) -> Option<String>) -> Result<Fields, String> {
+        match self {
+            Self::Columns(places) => Ok(places.fields(value)),
+            Self::Service(service, now, names) => {
+                let find = |name: &str| names.iter().position(|other| other == name).and_then(&value);
+                service.fields(&find, *now)
+            }
+        }
+    }
 }
 
 /// Where each field is among the names of an input; address and hash must be there.

@@ -3,7 +3,7 @@
 use doorward_postgres::transfer::TransferClient;
 use tokio_postgres::Row;
 
-use super::{BATCH, ColumnNames, Places, RawRow};
+use super::{BATCH, RawRow, Reading, Shape};
 use crate::TransferError;
 
 /// Text, so that types need no list: enumerations, UUIDs, whole numbers of any width, moments with zone or without.
@@ -13,14 +13,14 @@ const COLUMNS: &str = "
 
 pub(super) struct TableRows {
     client: TransferClient,
-    places: Places,
+    shape: Shape,
     total: u64,
     line: u64,
 }
 
 impl TableRows {
     /// Everything is read as it is at this moment, and nothing can be changed.
-    pub(super) async fn open(url: &str, table: &str, columns: &ColumnNames) -> Result<Self, TransferError> {
+    pub(super) async fn open(url: &str, table: &str, reading: &Reading) -> Result<Self, TransferError> {
         let client = TransferClient::to_any(url).await?;
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         client.batch_execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'").await?;
@@ -30,16 +30,16 @@ impl TableRows {
         if names.is_empty() {
             return Err(TransferError::Input(format!("there is no table {table} in {}", client.name())));
         }
-        let places = Places::find(&names, columns)?;
+        let shape = Shape::find(&names, reading)?;
         let total: i64 = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.try_get(0)?;
         let values: Vec<_> = names.iter().map(|name| format!("{}::text", self::quoted(name))).collect();
         // With the table's name: alone it would mean the text that is selected, and 12 come before 7.
         let column = |name: &String| format!("{table}.{}", self::quoted(name));
-        let order = places.id.and_then(|place| names.get(place)).map_or("1".to_owned(), column);
+        let order = shape.id().and_then(|place| names.get(place)).map_or("1".to_owned(), column);
         let declare =
             format!("DECLARE accounts NO SCROLL CURSOR FOR SELECT {} FROM {table} ORDER BY {order}", values.join(", "));
         client.batch_execute(&declare).await?;
-        Ok(Self { client, places, total: total.unsigned_abs(), line: 0 })
+        Ok(Self { client, shape, total: total.unsigned_abs(), line: 0 })
     }
 
     pub(super) const fn total(&self) -> u64 {
@@ -53,8 +53,8 @@ impl TableRows {
 
     fn raw(&mut self, row: &Row) -> RawRow {
         self.line += 1;
-        let fields = self.places.fields(|place| row.try_get::<_, Option<String>>(place).ok().flatten());
-        RawRow { line: self.line, fields: Ok(fields) }
+        let fields = self.shape.fields(|place| row.try_get::<_, Option<String>>(place).ok().flatten());
+        RawRow { line: self.line, fields }
     }
 }
 
