@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::application::Home;
 use crate::client::PASSWORD;
+use crate::readme::{steps, type_all};
 
 #[test]
 fn a_copy_made_while_it_is_served_serves() {
@@ -46,4 +47,21 @@ fn what_can_not_be_backed_up_is_refused_and_leaves_nothing() {
     let refused = home.run(&["backup", "copy.db"]).refused();
     assert!(refused.contains("doorward.db"), "{refused}");
     assert!(!home.path().join("copy.db").exists());
+}
+
+#[test]
+fn upgrading_and_going_back_are_as_the_guide_says() {
+    let guide = include_str!("../../../../docs/guide/installing.md");
+    let home = Home::new();
+    let server = home.serve(&[]);
+    assert_eq!(server.client().register("ada@example.com", PASSWORD).status, 201);
+    server.stop();
+    type_all(&home, &steps(guide, "upgrading one server"), &[]);
+    let upgraded = home.serve(&[]);
+    assert_eq!(upgraded.client().register("bob@example.com", PASSWORD).status, 201);
+    upgraded.stop();
+    type_all(&home, &steps(guide, "going back"), &[]);
+    let back = home.serve(&[]);
+    assert_eq!(back.client().login("ada@example.com", PASSWORD).status, 200);
+    assert_eq!(back.client().login("bob@example.com", PASSWORD).status, 401);
 }
