@@ -1,6 +1,6 @@
 //! Two nodes on one store whose clocks are a minute apart: what each thing that is read by the other's clock comes to.
 //! `docs/guide/operating.md` says it of each.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's failures are panics")]
+#![expect(clippy::unwrap_used, reason = "a test's failures are panics")]
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
